@@ -1,0 +1,6 @@
+"""From images to more images: classic transforms, and generative models."""
+
+from dagen_keras.augment.augmenter import Augmenter
+from dagen_keras.augment.transforms import ClassicTransforms
+
+__all__ = ["Augmenter", "ClassicTransforms"]

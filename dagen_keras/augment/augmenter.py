@@ -1,0 +1,185 @@
+"""Augmenter = model + sampler: class-wise generative models that make new labelled images."""
+
+import numpy as np
+from imblearn.utils import check_sampling_strategy
+from sklearn.base import BaseEstimator
+
+from dagen_keras import backend, checks
+from dagen_keras.models.training import ReusableModel, StopOnNonFiniteLoss, fit_passes
+from dagen_keras.sampling import SAMPLERS
+
+
+class Augmenter(BaseEstimator):
+    """Makes labelled images with one generative model a class.
+
+    It follows scikit-learn's and imbalanced-learn's conventions: `clone` copies it, and it is a
+    step of an `imblearn.pipeline.Pipeline`. Images may be flat, (n, pixels), as they are in such
+    a pipeline; then `image_shape` says their shape, and new ones are flat as well.
+
+    Args:
+        model: a function `model(image_shape=...)` that returns a new VAE, such as
+            `functools.partial(garay_maestre_vae, latent_dim=3)`, or a `ReusableModel`, which
+            several augmenters can share so that it is compiled once.
+        sampler: `"prior"`, `"uniform"`, or a function `sampler(model, n, seed)` that returns
+            latent points (n, latent_dim).
+        epochs: passes over a class's images.
+        batch_size: images a training step, at most.
+        optimizer: an optimizer's name, or a function that returns one. Unused if `model` is a
+            `ReusableModel`.
+        sampling_strategy: which classes `fit_resample` fills up and to what size; as in
+            imbalanced-learn's over-samplers.
+        image_shape: (height, width, channels) of flat images.
+        seed: fixes weights, noise and samples.
+
+    Attributes:
+        classes_: the labels seen by `fit`, sorted.
+
+    Example:
+        >>> augmenter = Augmenter(functools.partial(garay_maestre_vae, latent_dim=3))
+        >>> augmenter.fit(x, y)
+        >>> threes = augmenter.sample(100, label=3)
+        >>> x_balanced, y_balanced = augmenter.fit_resample(x, y)
+    """
+
+    # What imbalanced-learn's pipeline and checks ask of a sampler.
+    _sampling_type = "over-sampling"
+
+    def __init__(
+        self,
+        model,
+        sampler="prior",
+        *,
+        epochs=200,
+        batch_size=100,
+        optimizer="rmsprop",
+        sampling_strategy="auto",
+        image_shape=None,
+        seed=0,
+    ):
+        self.model = model
+        self.sampler = sampler
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.sampling_strategy = sampling_strategy
+        self.image_shape = image_shape
+        self.seed = seed
+
+    def fit(self, x, y):
+        """Trains one model for each class of `y`.
+
+        Args:
+            x: images in [0, 1], (n, height, width, channels) or flat (n, pixels).
+            y: integer labels, (n,).
+
+        Raises:
+            ValueError: if images or labels are not as described, or a class has one image.
+            NonFiniteLossError: if a class's training loss becomes NaN; names the class.
+        """
+        images = self._images(x)
+        y = checks.labels(y, len(images))
+        return self._fit_classes(images, y, np.unique(y))
+
+    def sample(self, n, label, seed=None):
+        """`n` new images of class `label`: float32 in [0, 1], (n, height, width, channels).
+
+        Args:
+            n: how many.
+            label: one of `classes_`.
+            seed: fixes the latent points; default: the augmenter's own.
+        """
+        if not hasattr(self, "_weights"):
+            raise ValueError("this Augmenter is not fitted yet: call fit(x, y) first.")
+        if label not in self._weights:
+            known = ", ".join(str(c) for c in self._weights)
+            raise ValueError(f"no model for class {label!r}; there are models for {known}.")
+        if not isinstance(n, int | np.integer) or n < 0:
+            raise ValueError(f"n must be an integer of 0 or more; got {n!r}.")
+        model = self.model_of(label)
+        if n == 0:
+            return np.zeros((0, *model.encoder.input_shape[1:]), "float32")
+        seed = backend.subseed(self.seed if seed is None else seed, "samples", label)
+        latent = self._sampler()(model, int(n), seed)
+        return model.decoder.predict(latent, batch_size=250, verbose=0)
+
+    def fit_resample(self, x, y):
+        """Adds new images to the classes that `sampling_strategy` names.
+
+        Returns:
+            (x, y) followed by the new images and their labels; images in the shape that `x` has.
+        """
+        images = self._images(x)
+        y = np.asarray(y)
+        labels = checks.labels(y, len(images))
+        wanted = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
+        wanted = {label: n for label, n in wanted.items() if n > 0}
+        self._fit_classes(images, labels, sorted(wanted))
+        new = [self.sample(n, label) for label, n in wanted.items()]
+        new_labels = [np.full(n, label, dtype=y.dtype) for label, n in wanted.items()]
+        x = np.asarray(x)
+        new = [images.reshape(-1, *x.shape[1:]).astype(x.dtype) for images in new]
+        return np.concatenate([x, *new]), np.concatenate([labels.astype(y.dtype), *new_labels])
+
+    def model_of(self, label):
+        """The trained model of one class. Valid until the next call for another class."""
+        for variable, value in zip(self._trained.variables, self._weights[label], strict=True):
+            variable.assign(value)
+        return self._trained
+
+    def _fit_classes(self, images, labels, classes):
+        sizes = {label: int((labels == label).sum()) for label in classes}
+        for label, size in sizes.items():
+            if size < 2:
+                raise ValueError(
+                    f"class {label} has {size} image; a model of a class needs at least 2."
+                )
+        self._sampler()
+        reusable = self._reusable(images.shape[1:])
+        weights = {}
+        for label in classes:
+            self._trained = reusable.fresh(backend.subseed(self.seed, "weights", label))
+            fit_passes(
+                self._trained,
+                images[labels == label],
+                self.epochs,
+                self.batch_size,
+                callbacks=[StopOnNonFiniteLoss(f"the model of class {label}")],
+            )
+            weights[label] = [np.array(v) for v in self._trained.variables]
+        self._weights = weights
+        self.classes_ = np.array(classes)
+        return self
+
+    def _reusable(self, image_shape):
+        if isinstance(self.model, ReusableModel):
+            return self.model
+        if not callable(self.model):
+            raise ValueError(
+                "model must be a function that returns a new model, or a ReusableModel; got "
+                f"{self.model!r}."
+            )
+        return ReusableModel(
+            lambda: self.model(image_shape=tuple(image_shape)),
+            optimizer=self.optimizer,
+            **backend.convolution_compile_options(tiny_batches=True),
+        )
+
+    def _sampler(self):
+        if callable(self.sampler):
+            return self.sampler
+        if self.sampler in SAMPLERS:
+            return SAMPLERS[self.sampler]
+        raise ValueError(
+            f"unknown sampler {self.sampler!r}; known are {', '.join(SAMPLERS)}, or a function."
+        )
+
+    def _images(self, x):
+        x = np.asarray(x)
+        if x.ndim == 2:
+            if self.image_shape is None or int(np.prod(self.image_shape)) != x.shape[1]:
+                raise ValueError(
+                    f"flat images of {x.shape[1]} pixels need image_shape=(height, width, "
+                    f"channels) with that product; got {self.image_shape}."
+                )
+            x = x.reshape(-1, *self.image_shape)
+        return checks.images(x, "x")

@@ -1,0 +1,84 @@
+"""What depends on the machine or on Keras's backend, in one place."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import random
+
+import keras
+import numpy as np
+
+
+@contextlib.contextmanager
+def seeded(seed):
+    """Weights and seed generators made inside the block depend on `seed` alone.
+
+    Python's and NumPy's global generators are put back afterwards, so a caller's own draws
+    do not change.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def subseed(seed, *purpose):
+    """A 31-bit seed for one purpose (`"weights"`, class 3, ...) derived from a run's seed."""
+    words = [int(seed), *"/".join(map(str, purpose)).encode()]
+    return int(np.random.SeedSequence(words).generate_state(1)[0] >> 1)
+
+
+def on_gpu():
+    """Whether Keras computes on a GPU here."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    return False
+
+
+def convolution_compile_options(tiny_batches=False):
+    """Arguments of `Model.compile` that make convolutional models fastest.
+
+    On the CPU TensorFlow's own convolutions beat XLA's at full batches. At a batch of a few
+    images (`tiny_batches`) they are level with XLA once several steps run in one call, and
+    nothing is compiled anew for each batch size. JAX has no choice, and a GPU is best left to
+    Keras. Measured by `benchmarks/class_wise_vae.py`.
+    """
+    if keras.backend.backend() != "tensorflow" or on_gpu():
+        return {"jit_compile": "auto"}
+    return {"jit_compile": False, "steps_per_execution": 20 if tiny_batches else 1}
+
+
+def device():
+    """The device's name, as a result records it."""
+    cores = os.cpu_count()
+    if on_gpu():
+        if keras.backend.backend() == "jax":
+            import jax
+
+            return jax.devices()[0].device_kind
+        import tensorflow as tf
+
+        gpu = tf.config.list_physical_devices("GPU")[0]
+        return tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+    return f"CPU, {cores} cores ({platform.machine()})"
+
+
+def versions():
+    """Versions of what computes: Python, Keras, the backend, NumPy and this package."""
+    found = {"python": platform.python_version()}
+    for name in ("dagen-keras", "keras", keras.backend.backend(), "numpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found

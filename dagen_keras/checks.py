@@ -1,0 +1,54 @@
+"""Checks at the public door: images and labels."""
+
+import numpy as np
+
+
+def images(x, name="images"):
+    """`x` as float32 images of shape (n, height, width, channels) with pixels in [0, 1].
+
+    Raises:
+        ValueError: if the rank, the range or a pixel is not what it must be.
+    """
+    x = np.asarray(x)
+    if x.dtype == object or not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
+        raise ValueError(f"{name} must be an array of numbers; got dtype {x.dtype}.")
+    if x.ndim != 4:
+        hint = " Add a channel axis: x[..., None]." if x.ndim == 3 else ""
+        raise ValueError(
+            f"{name} must have shape (n, height, width, channels); got shape {x.shape}.{hint}"
+        )
+    if 0 in x.shape:
+        raise ValueError(f"{name} must not be empty; got shape {x.shape}.")
+    x = x.astype("float32", copy=False)
+    bad = ~np.isfinite(x).all(axis=(1, 2, 3))
+    if bad.any():
+        raise ValueError(
+            f"{name} must be finite; {bad.sum()} of {len(x)} images hold NaN or infinity, "
+            f"the first is image {int(np.argmax(bad))}."
+        )
+    low, high = float(x.min()), float(x.max())
+    if low < 0 or high > 1:
+        hint = " Divide by 255." if low >= 0 and high <= 255 else ""
+        raise ValueError(f"{name} must be in [0, 1]; got {low:g} to {high:g}.{hint}")
+    return x
+
+
+def labels(y, n_images, name="labels"):
+    """`y` as integer labels of shape (n_images,).
+
+    Raises:
+        ValueError: if they are not integers from 0 on, one for each image.
+    """
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        hint = " Use y.argmax(axis=1) for one-hot labels." if y.ndim == 2 else ""
+        raise ValueError(f"{name} must have shape (n,); got shape {y.shape}.{hint}")
+    if len(y) != n_images:
+        raise ValueError(f"{name} must be one an image; got {len(y)} for {n_images} images.")
+    if not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(f"{name} must be integers; got dtype {y.dtype}.")
+    if len(y) and y.min() < 0:
+        raise ValueError(f"{name} must be 0 or more; got {y.min()}.")
+    return y.astype("int64", copy=False)

@@ -1,0 +1,179 @@
+"""The command line: `run_all.py` and `python -m dagen_keras run`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dagen_keras.runs.paper import PROFILES, RunError
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def run_all(argv=None, root=None):
+    """`run_all.py`: runs papers' grids, executes their notebooks, writes the index page.
+
+    Args:
+        argv: arguments; default: the process's.
+        root: the directory with `notebooks/`; results go to `results/` in it by default.
+
+    Returns:
+        The exit status: 0, or 1 if a cell or a notebook failed, 2 for a wrong call, 130 after
+        Ctrl-C.
+    """
+    root = Path(root or Path.cwd())
+    parser = _parser("run_all.py", "Reproduce the papers: grids, notebooks, tables, figures.")
+    parser.add_argument("--list", action="store_true", help="list the papers and stop")
+    return _guarded(_run_all, parser.parse_args(argv), root)
+
+
+def main(argv=None):
+    """`python -m dagen_keras run`: runs papers' grids alone, without Jupyter."""
+    parser = argparse.ArgumentParser(prog="python -m dagen_keras")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_arguments(commands.add_parser("run", help="run papers' grids into the ledger"))
+    return _guarded(_run_grids, parser.parse_args(argv))
+
+
+def _parser(prog, description):
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    _add_arguments(parser)
+    return parser
+
+
+def _add_arguments(parser):
+    parser.add_argument("keys", nargs="*", metavar="KEY", help="papers; default: all")
+    parser.add_argument(
+        "--profile", default="quick", help=f"one of {', '.join(PROFILES)}; default: quick"
+    )
+    parser.add_argument("--results", type=Path, help="results directory; default: results/")
+    parser.add_argument(
+        "--data-dir", help="where TFDS datasets or <name>.npz are; default: DAGEN_DATA_DIR"
+    )
+    parser.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        dest="parameters",
+        help="a parameter of the papers, such as -p seeds 3 or -p train_sizes 50,100",
+    )
+    parser.add_argument("--fresh", action="store_true", help="start over")
+    parser.add_argument("--dry-run", action="store_true", help="list the cells and the time")
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="a dask scheduler, or 'local' for two processes here"
+    )
+
+
+def _guarded(action, *arguments):
+    from dagen_keras.datasets import DataError
+
+    try:
+        return action(*arguments)
+    except (RunError, DataError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print(
+            "\ninterrupted. Every finished cell is in the ledger; the same command goes on.",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+
+
+def _runs(options, results=None):
+    from dagen_keras import papers, runs
+
+    overrides = {}
+    for name, value in options.parameters:
+        overrides[name] = value
+    chosen = papers.get_all(options.keys)
+    for name in overrides:
+        if not any(name in paper.parameters for paper in chosen):
+            known = ", ".join(sorted({n for paper in chosen for n in paper.parameters}))
+            raise RunError(f"no paper asked for has a parameter {name!r}; known are {known}.")
+    return [
+        runs.Run(
+            paper,
+            profile=options.profile,
+            parameters={n: v for n, v in overrides.items() if n in paper.parameters},
+            results=options.results or results,
+            data_dir=options.data_dir,
+        )
+        for paper in chosen
+    ]
+
+
+def _run_all(options, root):
+    from dagen_keras import papers
+    from dagen_keras.runs import notebooks
+    from dagen_keras.runs.lock import writer
+
+    if options.list:
+        for paper in papers.get_all():
+            print(f"{paper.key:15} {paper.title}\n{'':15} {paper.question}")
+        return 0
+    runs = _runs(options, root / "results")
+    if options.dry_run:
+        return _dry_run(runs)
+    failures = []
+    with writer(runs[0].results):
+        for run in runs:
+            failures += _compute(run, options)
+            failures += notebooks.execute(run, root / "notebooks" / run.paper.notebook)
+    page = (runs[0].results / options.profile / "index.html").resolve()
+    return _finish(failures, f"Open {page} in a browser.")
+
+
+def _run_grids(options):
+    runs = _runs(options)
+    if options.dry_run:
+        return _dry_run(runs)
+    failures = [failure for run in runs for failure in _compute(run, options)]
+    return _finish(failures, f"The ledgers are in {runs[0].results / options.profile}.")
+
+
+def _compute(run, options):
+    failed = run.compute(fresh=options.fresh, cluster=options.cluster)
+    return [
+        f"{run.paper.key}: cell {r['table']}, {r['row']}, {r['column']}, seed {r['seed']} failed: "
+        f"{r['error']}"
+        for r in failed
+    ]
+
+
+def _finish(failures, last_line):
+    print(last_line)
+    if not failures:
+        return 0
+    print(f"\n{len(failures)} failed:", file=sys.stderr)
+    for failure in failures:
+        print(f"  {failure}", file=sys.stderr)
+    print(
+        "What was computed is kept. Mend the cause and give the same command again: it tries "
+        "only what is missing.",
+        file=sys.stderr,
+    )
+    return EXIT_FAILED
+
+
+def _dry_run(runs):
+    from dagen_keras.runs.page import duration
+
+    total = 0.0
+    for run in runs:
+        missing = run.missing()
+        seconds = run.estimate(missing.values())
+        total += seconds
+        for key, cell in missing.items():
+            print(f"{key}  {cell.cost:8.1f} s  {run.paper.key}: {cell}")
+        n_cells = len({run.key(cell) for cell in run.cells})
+        print(
+            f"{run.paper.key}: {len(missing)} of {n_cells} cells to compute, "
+            f"about {duration(seconds)}"
+        )
+    print(
+        f"in all about {duration(total)}, scaled by the cells done here, else for two cores; "
+        "executing notebooks adds half a minute each"
+    )
+    return 0

@@ -1,0 +1,22 @@
+"""Where images come from: `load(name)` and seeded splits."""
+
+from dagen_keras.datasets.base import DataError, Dataset
+from dagen_keras.datasets.registry import NAMES, load, n_classes
+from dagen_keras.datasets.splits import (
+    balanced_subset,
+    keep_share,
+    stratified_validation,
+    unbalanced_subset,
+)
+
+__all__ = [
+    "NAMES",
+    "DataError",
+    "Dataset",
+    "balanced_subset",
+    "keep_share",
+    "load",
+    "n_classes",
+    "stratified_validation",
+    "unbalanced_subset",
+]

@@ -1,0 +1,90 @@
+"""A dataset in memory, in an order that does not depend on where it was read."""
+
+import functools
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from dagen_keras import checks
+
+
+class DataError(RuntimeError):
+    """Data that cannot be had or cannot be read; says what was looked for and where."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Train and test images of one dataset.
+
+    Attributes:
+        name: the name that `load` knows it by.
+        x_train, x_test: float32 images in [0, 1], shape (n, height, width, channels).
+        y_train, y_test: int64 labels, shape (n,).
+        class_names: one string a class.
+        description: one sentence on where the images come from, for a table's title.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    class_names: tuple
+    description: str
+
+    @property
+    def n_classes(self):
+        return len(self.class_names)
+
+    @property
+    def image_shape(self):
+        return self.x_train.shape[1:]
+
+    @functools.cached_property
+    def fingerprint(self):
+        """16 hexadecimal digits that depend on the images and labels alone."""
+        digest = hashlib.sha256()
+        for x, y in ((self.x_train, self.y_train), (self.x_test, self.y_test)):
+            digest.update(repr(x.shape).encode())
+            digest.update(_to_bytes(x).tobytes())
+            digest.update(y.astype("<i8").tobytes())
+        return digest.hexdigest()[:16]
+
+
+def make_dataset(name, train, test, class_names, description):
+    """A `Dataset` from (images, labels) pairs, checked and put into canonical order.
+
+    The order is by label and then by a hash of the image, so that copies of one dataset in
+    different files give the same subsets for the same seed.
+    """
+    parts = []
+    for part, (x, y) in (("train", train), ("test", test)):
+        x = np.asarray(x)
+        if x.ndim == 3:
+            x = x[..., None]
+        if x.dtype == np.uint8:
+            x = x.astype("float32") / np.float32(255)
+        try:
+            x = checks.images(x, f"{part} images")
+            y = checks.labels(y, len(x), f"{part} labels")
+        except ValueError as error:
+            raise DataError(f"Dataset '{name}': {error}") from error
+        if y.max() >= len(class_names):
+            raise DataError(
+                f"Dataset '{name}': label {y.max()} in the {part} part, but only "
+                f"{len(class_names)} classes."
+            )
+        order = _canonical_order(x, y)
+        parts += [x[order], y[order]]
+    return Dataset(name, *parts, tuple(class_names), description)
+
+
+def _to_bytes(x):
+    return np.rint(x * 255).astype(np.uint8)
+
+
+def _canonical_order(x, y):
+    hashes = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in _to_bytes(x)]
+    keys = np.frombuffer(b"".join(hashes), dtype=">u8")
+    return np.lexsort((keys, y))

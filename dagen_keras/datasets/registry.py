@@ -1,0 +1,55 @@
+"""`load(name)`: every dataset by its name."""
+
+import os
+from pathlib import Path
+
+from dagen_keras.datasets import bundled, external
+
+_BUNDLED = {"digits": bundled.digits, "photos": bundled.photos, "shapes": bundled.shapes}
+_BUNDLED_CLASSES = {"digits": 10, "photos": 2, "shapes": 2}
+
+NAMES = (*_BUNDLED, *external.SPECIFICATIONS)
+
+
+def n_classes(name):
+    """How many classes a dataset has, without reading it."""
+    if name in _BUNDLED:
+        return _BUNDLED_CLASSES[name]
+    return len(external.SPECIFICATIONS[name].class_names)
+
+
+def load(name, *, data_dir=None, download=True, **options):
+    """A dataset by its name.
+
+    Args:
+        name: `"digits"`, `"photos"`, `"shapes"` (bundled), `"mnist"`, `"fashion_mnist"`,
+            `"emnist"` (balanced, 47 classes), `"cifar10"` or `"cifar100"`.
+        data_dir: for the datasets that are not bundled, the directory that holds `<name>.npz`
+            (arrays x_train, y_train, x_test, y_test, as in `keras.datasets`) or a prepared TFDS
+            dataset. Default: the environment variable `DAGEN_DATA_DIR`, else TFDS's own.
+        download: whether TFDS may download what is not there.
+        **options: `image_size` for `"photos"` (default 32) and `"shapes"` (default 50).
+
+    Returns:
+        A `Dataset`: images float32 in [0, 1] of shape (n, height, width, channels), integer
+        labels, class names.
+
+    Raises:
+        ValueError: if the name or an option is unknown.
+        DataError: if the data cannot be had or read; the message says what was looked for,
+            where, and how to supply it.
+
+    Example:
+        >>> data = load("digits")
+        >>> data.x_train.shape, data.n_classes
+        ((797, 28, 28, 1), 10)
+    """
+    if name not in NAMES:
+        raise ValueError(f"unknown dataset {name!r}; known are {', '.join(NAMES)}.")
+    allowed = {"image_size"} if name in ("photos", "shapes") else set()
+    if set(options) - allowed:
+        raise ValueError(f"dataset '{name}' has no option {min(set(options) - allowed)!r}.")
+    if name in _BUNDLED:
+        return _BUNDLED[name](**options)
+    directory = data_dir or os.environ.get("DAGEN_DATA_DIR") or None
+    return external.load(name, Path(directory).expanduser() if directory else None, download)

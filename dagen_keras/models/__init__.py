@@ -1,0 +1,32 @@
+"""What is trained: VAEs, classifiers, and the papers' networks."""
+
+import keras
+
+from dagen_keras.models.classifiers import garay_maestre_classifier
+from dagen_keras.models.networks import garay_maestre_decoder, garay_maestre_encoder
+from dagen_keras.models.training import (
+    NonFiniteLossError,
+    ReusableModel,
+    StopOnNonFiniteLoss,
+    fit_passes,
+)
+from dagen_keras.models.vae import VAE, Sampling, garay_maestre_vae
+
+__all__ = [
+    "VAE",
+    "NonFiniteLossError",
+    "ReusableModel",
+    "Sampling",
+    "StopOnNonFiniteLoss",
+    "fit_passes",
+    "garay_maestre_classifier",
+    "garay_maestre_decoder",
+    "garay_maestre_encoder",
+    "garay_maestre_vae",
+    "load_model",
+]
+
+
+def load_model(path, **kwargs):
+    """A model saved with `model.save("....keras")`, with this package's classes known."""
+    return keras.saving.load_model(path, **kwargs)

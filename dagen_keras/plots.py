@@ -1,0 +1,80 @@
+"""Figures that more than one place draws. Each function returns a matplotlib figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+# Colour-blind safe (Okabe and Ito).
+COLORS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
+
+
+def image_grid(images, columns=10, titles=None, size=0.8):
+    """Images (n, height, width, channels) in [0, 1], row by row."""
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * size, rows * size * (1.25 if titles else 1))
+    )
+    for number, axis in enumerate(np.atleast_1d(axes).flat):
+        axis.axis("off")
+        if number < len(images):
+            axis.imshow(images[number].squeeze(), cmap="gray", vmin=0, vmax=1)
+            if titles:
+                axis.set_title(titles[number], fontsize=8)
+    return figure
+
+
+def pictures(pictures_by_title):
+    """Pictures (height, width) side by side, each under its title."""
+    figure, axes = plt.subplots(
+        1, len(pictures_by_title), figsize=(3 * len(pictures_by_title), 4), squeeze=False
+    )
+    for axis, (title, picture) in zip(axes[0], pictures_by_title.items(), strict=True):
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axis.set_title(title)
+        axis.axis("off")
+    return figure
+
+
+def training_curves(history, labels=None):
+    """One panel for each quantity of a Keras `History`."""
+    values = history.history
+    names = list(values)
+    figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 2.6), squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.plot(np.arange(1, len(values[name]) + 1), values[name])
+        axis.set_title((labels or {}).get(name, name))
+        axis.set_xlabel("epoch")
+    figure.tight_layout()
+    return figure
+
+
+def latent_space(latent, labels, class_names):
+    """Latent points (n, d) on their first two dimensions, coloured by label."""
+    figure, axis = plt.subplots(figsize=(4.5, 4))
+    for label in np.unique(labels):
+        points = latent[labels == label]
+        axis.scatter(points[:, 0], points[:, 1], s=14, label=class_names[label])
+    axis.set_xlabel("latent dimension 1")
+    axis.set_ylabel("latent dimension 2" if latent.shape[1] > 1 else "")
+    axis.axhline(0, color="0.85", zorder=0)
+    axis.axvline(0, color="0.85", zorder=0)
+    axis.legend(fontsize=8)
+    return figure
+
+
+def lines_with_bands(lines, xlabel, ylabel, log_x=False):
+    """A line for each name: `lines[name]` is a frame with columns x, mean, low, high."""
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for color, (name, frame) in zip(COLORS, lines.items(), strict=False):
+        axis.plot(frame["x"], frame["mean"], "o-", color=color, label=name)
+        axis.fill_between(frame["x"], frame["low"], frame["high"], color=color, alpha=0.15)
+    if log_x:
+        axis.set_xscale("log")
+        ticks = sorted({x for frame in lines.values() for x in frame["x"]})
+        axis.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        axis.minorticks_off()
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    axis.grid(alpha=0.3)
+    if lines:
+        axis.legend()
+    return figure

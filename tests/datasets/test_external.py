@@ -1,0 +1,165 @@
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dagen_keras import datasets
+
+needs_tfds = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow_datasets") is None, reason="tensorflow-datasets is absent"
+)
+REAL = os.environ.get("DAGEN_DATA_DIR")
+
+
+def _write_npz(path, rng, shape=(28, 28), **replaced):
+    arrays = {
+        "x_train": rng.integers(0, 256, (30, *shape), np.uint8),
+        "y_train": np.arange(30) % 10,
+        "x_test": rng.integers(0, 256, (20, *shape), np.uint8),
+        "y_test": np.arange(20) % 10,
+    }
+    arrays.update(replaced)
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("mnist", (28, 28)), ("fashion_mnist", (28, 28)), ("cifar10", (32, 32, 3))]
+)
+def test_npz_in_the_layout_of_keras_datasets(tmp_path, rng, name, shape):
+    _write_npz(tmp_path / f"{name}.npz", rng, shape, y_train=np.arange(30)[:, None] % 10)
+    data = datasets.load(name, data_dir=tmp_path)
+    assert data.x_train.shape == (30, 28, 28, 1) if len(shape) == 2 else (30, *shape)
+    assert data.x_train.dtype == np.float32
+    assert 0 <= data.x_train.min() < data.x_train.max() <= 1
+    assert data.y_train.shape == (30,)
+    assert data.n_classes == 10
+    assert "30 training" in data.description
+
+
+def test_data_dir_comes_from_the_environment(tmp_path, rng, monkeypatch):
+    _write_npz(tmp_path / "mnist.npz", rng)
+    monkeypatch.setenv("DAGEN_DATA_DIR", str(tmp_path))
+    assert len(datasets.load("mnist").x_train) == 30
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"y_test": None}, "has no array 'y_test'"),
+        ({"x_train": np.full((30, 28, 28), 300.0)}, "train images must be in"),
+        ({"y_train": np.zeros(3, int)}, "train labels must be one an image"),
+        ({"y_train": np.full(30, 12)}, "label 12"),
+    ],
+)
+def test_a_wrong_npz_is_refused(tmp_path, rng, replaced, message):
+    _write_npz(tmp_path / "mnist.npz", rng, **replaced)
+    with pytest.raises(datasets.DataError, match=message):
+        datasets.load("mnist", data_dir=tmp_path)
+
+
+def test_a_torn_npz_is_named(tmp_path, rng):
+    path = tmp_path / "mnist.npz"
+    _write_npz(path, rng)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(datasets.DataError, match=r"mnist\.npz' cannot be read"):
+        datasets.load("mnist", data_dir=tmp_path)
+
+
+def test_unknown_names_and_options_are_refused():
+    with pytest.raises(ValueError, match=r"unknown dataset 'mnits'; known are digits, .*cifar100"):
+        datasets.load("mnits")
+    with pytest.raises(ValueError, match="no option 'image_size'"):
+        datasets.load("digits", image_size=3)
+
+
+def test_an_empty_directory_says_what_was_looked_for_where_and_how_to_supply_it(tmp_path):
+    with pytest.raises(datasets.DataError) as caught:
+        datasets.load("mnist", data_dir=tmp_path, download=False)
+    message = str(caught.value)
+    assert "'mnist.npz' or a prepared TFDS dataset 'mnist'" in message
+    assert str(tmp_path) in message
+    assert "x_train, y_train, x_test, y_test" in message
+    assert "DAGEN_DATA_DIR" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(datasets.DataError, match="does not exist"):
+        datasets.load("mnist", data_dir=tmp_path / "nowhere")
+
+
+@needs_tfds
+@pytest.mark.parametrize(
+    ("name", "shape", "n_classes"),
+    [
+        ("mnist", (28, 28, 1), 10),
+        ("fashion_mnist", (28, 28, 1), 10),
+        ("emnist", (28, 28, 1), 47),
+        ("cifar10", (32, 32, 3), 10),
+        ("cifar100", (32, 32, 3), 100),
+    ],
+)
+def test_tfds_with_its_mock_data(name, shape, n_classes, no_data_dir):
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=12):
+        data = datasets.load(name)
+    assert data.x_train.shape == (12, *shape)
+    assert data.n_classes == datasets.n_classes(name) == n_classes
+    assert data.y_train.max() < n_classes
+
+
+@needs_tfds
+def test_emnist_images_are_turned_upright(no_data_dir):
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=3):
+        examples = tfds.as_numpy(tfds.load("emnist/balanced", split="train"))
+        stored = [example["image"] for example in examples]
+        data = datasets.load("emnist")
+    upright = {image.swapaxes(0, 1).tobytes() for image in stored}
+    assert {np.rint(x * 255).astype(np.uint8).tobytes() for x in data.x_train} == upright
+
+
+@needs_tfds
+@pytest.mark.skipif(not (REAL and (Path(REAL) / "mnist").is_dir()), reason="needs the real MNIST")
+class TestRealMNIST:
+    def test_is_whole(self):
+        data = datasets.load("mnist")
+        assert data.x_train.shape == (60000, 28, 28, 1)
+        assert len(data.x_test) == 10000
+        assert np.bincount(data.y_test).min() >= 700
+
+    def test_npz_copy_is_the_same_dataset(self, tmp_path):
+        data = datasets.load("mnist")
+        shuffle = np.random.default_rng(1).permutation(60000)
+        _write_npz(
+            tmp_path / "mnist.npz",
+            np.random.default_rng(0),
+            x_train=np.rint(data.x_train[shuffle, ..., 0] * 255).astype(np.uint8),
+            y_train=data.y_train[shuffle],
+            x_test=np.rint(data.x_test[..., 0] * 255).astype(np.uint8),
+            y_test=data.y_test,
+        )
+        assert datasets.load("mnist", data_dir=tmp_path).fingerprint == data.fingerprint
+
+    @pytest.mark.parametrize("damage", ["missing", "torn", "no info"])
+    def test_a_half_prepared_directory_is_named(self, tmp_path, damage):
+        shutil.copytree(Path(REAL) / "mnist", tmp_path / "mnist", copy_function=shutil.copyfile)
+        version = next((tmp_path / "mnist").iterdir())
+        shard = next(version.glob("mnist-train*"))
+        if damage == "missing":
+            shard.unlink()
+        elif damage == "torn":
+            shard.write_bytes(shard.read_bytes()[:100_000])
+        else:
+            (version / "dataset_info.json").unlink()
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(datasets.DataError) as caught:
+            datasets.load("mnist", data_dir=tmp_path)
+        assert str(version) in str(caught.value)
+        assert "half prepared" in str(caught.value) or "cannot be read" in str(caught.value)
+        assert sorted(tmp_path.rglob("*")) == before

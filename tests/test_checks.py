@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from dagen_keras import checks
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.full((2, 4, 4, 1), 200.0), "Divide by 255"),
+        (np.full((2, 4, 4, 1), -1.0), r"in \[0, 1\]; got -1"),
+        (np.zeros((2, 4, 4)), "Add a channel axis"),
+        (np.zeros((4, 4)), r"got shape \(4, 4\)"),
+        (np.zeros((0, 4, 4, 1)), "must not be empty"),
+        (np.array([["a"]]), "array of numbers"),
+    ],
+)
+def test_images_say_what_is_wrong(x, message):
+    with pytest.raises(ValueError, match=message):
+        checks.images(x)
+
+
+def test_images_name_the_first_bad_one():
+    x = np.zeros((5, 4, 4, 1))
+    x[3, 0, 0, 0] = np.nan
+    x[4, 0, 0, 0] = np.inf
+    with pytest.raises(ValueError, match="2 of 5 images hold NaN or infinity, the first is image 3"):
+        checks.images(x)
+
+
+def test_images_become_float32():
+    assert checks.images(np.ones((2, 4, 4, 1), int)).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, 1, 2], "got 3 for 2 images"),
+        ([0.0, 1.0], "must be integers"),
+        (np.eye(2), "argmax"),
+        ([-1, 0], "0 or more"),
+        (["a", "b"], "must be integers"),
+    ],
+)
+def test_labels_say_what_is_wrong(y, message):
+    with pytest.raises(ValueError, match=message):
+        checks.labels(y, 2)
+
+
+def test_labels_of_keras_datasets_lose_their_axis():
+    assert checks.labels(np.array([[3], [4]]), 2).tolist() == [3, 4]
