@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from dagen_keras.runs.lock import writer
 from dagen_keras.runs.paper import PROFILES, RunError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -59,6 +60,9 @@ def _add_arguments(parser):
         help="a parameter of the papers, such as -p seeds 3 or -p train_sizes 50,100",
     )
     parser.add_argument("--fresh", action="store_true", help="start over")
+    parser.add_argument(
+        "--no-compute", action="store_true", help="make the report from the ledger alone"
+    )
     parser.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="a dask scheduler, or 'local' for two processes here"
@@ -107,7 +111,6 @@ def _runs(options, results=None):
 def _run_all(options, root):
     from dagen_keras import papers
     from dagen_keras.runs import notebooks
-    from dagen_keras.runs.lock import writer
 
     if options.list:
         for paper in papers.get_all():
@@ -134,7 +137,12 @@ def _run_grids(options):
 
 
 def _compute(run, options):
-    failed = run.compute(fresh=options.fresh, cluster=options.cluster)
+    if options.no_compute:
+        with writer(run.results):
+            run.write_report()
+        failed = run.failed()
+    else:
+        failed = run.compute(fresh=options.fresh, cluster=options.cluster)
     return [
         f"{run.paper.key}: cell {r['table']}, {r['row']}, {r['column']}, seed {r['seed']} failed: "
         f"{r['error']}"

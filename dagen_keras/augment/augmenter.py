@@ -5,7 +5,7 @@ from imblearn.utils import check_sampling_strategy
 from sklearn.base import BaseEstimator
 
 from dagen_keras import backend, checks
-from dagen_keras.models.training import ReusableModel, StopOnNonFiniteLoss, fit_passes
+from dagen_keras.models.training import ReusableModel, StopOnNonFiniteLoss, fit_passes, predict
 from dagen_keras.sampling import SAMPLERS
 
 
@@ -100,7 +100,7 @@ class Augmenter(BaseEstimator):
             return np.zeros((0, *model.encoder.input_shape[1:]), "float32")
         seed = backend.subseed(self.seed if seed is None else seed, "samples", label)
         latent = self._sampler()(model, int(n), seed)
-        return model.decoder.predict(latent, batch_size=250, verbose=0)
+        return predict(model.decoder, latent)
 
     def fit_resample(self, x, y):
         """Adds new images to the classes that `sampling_strategy` names.
@@ -143,6 +143,7 @@ class Augmenter(BaseEstimator):
                 images[labels == label],
                 self.epochs,
                 self.batch_size,
+                seed=backend.subseed(self.seed, "order", label),
                 callbacks=[StopOnNonFiniteLoss(f"the model of class {label}")],
             )
             weights[label] = [np.array(v) for v in self._trained.variables]

@@ -9,6 +9,7 @@ from dagen_keras.models.training import (
     ReusableModel,
     StopOnNonFiniteLoss,
     fit_passes,
+    predict,
 )
 from dagen_keras.models.vae import VAE, Sampling, garay_maestre_vae
 
@@ -24,6 +25,7 @@ __all__ = [
     "garay_maestre_encoder",
     "garay_maestre_vae",
     "load_model",
+    "predict",
 ]
 
 

@@ -81,31 +81,66 @@ class ReusableModel:
         return self
 
 
-def fit_passes(model, images, passes, batch_size, callbacks=(), **fit_arguments):
+def fit_passes(model, images, passes, batch_size, seed=0, windows=1, callbacks=()):
     """`model.fit(images, epochs=passes)` without `fit`'s cost for each pass over few images.
 
-    Where all images fit in one batch, a pass is one step, and up to 50 passes run as one epoch.
-    The history then has one entry for each such window. Otherwise it is plain `fit`.
+    All passes of a window are one epoch of Keras. Within a pass each image is seen once, so no
+    batch holds an image twice. The batches' size is left open when TensorFlow traces the
+    training step: nothing is traced anew for another number of images, and results do not
+    depend on the sizes trained before.
 
     Args:
         model: a compiled model.
         images: array (n, ...).
         passes: how often the model sees each image.
         batch_size: images a step, at most.
+        seed: fixes the order of images where a pass takes several steps.
+        windows: entries of the history, each over as many passes.
         callbacks: Keras callbacks; their epochs are windows.
-        **fit_arguments: further arguments of `fit`.
 
     Returns:
-        Keras's `History`.
+        Keras's `History`, with one entry a window.
     """
-    arguments = {"callbacks": list(callbacks), "verbose": 0, **fit_arguments}
-    if len(images) > batch_size:
-        return model.fit(images, batch_size=batch_size, epochs=passes, **arguments)
-    window = max(w for w in range(1, 51) if passes % w == 0)
-    return model.fit(
-        np.concatenate([images] * window),
-        batch_size=len(images),
-        epochs=passes // window,
-        shuffle=False,
-        **arguments,
-    )
+    rng = np.random.default_rng(seed)
+    history = keras.callbacks.History()
+    history.on_train_begin()
+    for window, part in enumerate(np.array_split(np.arange(passes), min(windows, passes))):
+        done = model.fit(
+            _Passes(images, [rng.permutation(len(images)) for _ in part], batch_size),
+            initial_epoch=window,
+            epochs=window + 1,
+            callbacks=list(callbacks),
+            shuffle=False,
+            verbose=0,
+        )
+        history.epoch += done.epoch
+        for name, values in done.history.items():
+            history.history.setdefault(name, []).extend(values)
+    return history
+
+
+class _Passes(keras.utils.PyDataset):
+    """Batches of one pass after another, each in its own order of the images."""
+
+    def __init__(self, images, orders, batch_size):
+        super().__init__()
+        self.images, self.orders, self.batch_size = images, orders, batch_size
+        self.steps = -(-len(images) // batch_size)
+
+    def __len__(self):
+        return self.steps * len(self.orders)
+
+    def __getitem__(self, index):
+        order, step = self.orders[index // self.steps], index % self.steps
+        return (self.images[order[step * self.batch_size : (step + 1) * self.batch_size]],)
+
+
+def predict(model, inputs, batch_size=50):
+    """`model.predict` in batches of one size, the last one padded.
+
+    A result then does not depend, in its last digits, on the shapes predicted before, and JAX
+    compiles once.
+    """
+    padding = np.repeat(inputs[-1:], -len(inputs) % batch_size, axis=0)
+    outputs = model.predict(np.concatenate([inputs, padding]), batch_size=batch_size, verbose=0)
+    return keras.tree.map_structure(lambda output: output[: len(inputs)], outputs)

@@ -1,11 +1,12 @@
 """The grid of Garay-Maestre et al.: parameters, profiles, cells."""
 
 from dagen_keras import datasets
-from dagen_keras.runs.paper import Cell, Parameter
+from dagen_keras.runs.paper import Cell, Parameter, RunError
 from dagen_keras.sampling import SAMPLERS
 
 METHODS = ("CNN", "VAE", "AUG", "AUG+VAE")
 RELEASED_METHODS = (*METHODS, "AUG+VAE true")
+MINIMUM_PER_CLASS = 3
 # Fig. 3: 0 is the paper's adjusted augmentation, 6 the released "all transformations".
 ADJUSTED, EXTREME = 0, 6
 
@@ -85,9 +86,21 @@ def vae_epochs(images_per_class, share=1.0):
 
 
 def cells(parameters):
-    """Table 2, Fig. 2, Fig. 3, the released protocol, and both VAE losses; seed by seed."""
+    """Table 2, Fig. 2, Fig. 3, the released protocol, and both VAE losses; seed by seed.
+
+    Raises:
+        RunError: if a training set cannot be balanced over the classes of the dataset.
+    """
     p = parameters
     n_classes = datasets.n_classes(p["dataset"])
+    for name in ("train_sizes", "figure2_size", "figure3_size", "released_sizes"):
+        for size in p[name] if isinstance(p[name], list) else [p[name]]:
+            if size % n_classes or size < MINIMUM_PER_CLASS * n_classes:
+                raise RunError(
+                    f"parameter '{name}' must be a multiple of the {n_classes} classes of "
+                    f"'{p['dataset']}' and at least {MINIMUM_PER_CLASS} images a class (two "
+                    f"train, one validates); got {size}."
+                )
     main_latent_dim = 3 if 3 in p["latent_dims"] else p["latent_dims"][0]
 
     def epochs_of(size):

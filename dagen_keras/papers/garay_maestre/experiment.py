@@ -126,71 +126,65 @@ def classify(
         total = len(x) + synthetic_per_epoch
     batches = _batches(x, y, pool, synthetic_per_epoch, transform, total, seed)
     model = _classifier(data.n_classes, data.image_shape).fresh(backend.subseed(seed, "classifier"))
-    scores = _ReleasedSelection(validation, test) if released else None
+    scores = _Scores(validation, test if released else None)
+    steps = math.ceil(total / CLASSIFIER_BATCH)
     history = model.fit(
         batches,
-        steps_per_epoch=math.ceil(total / CLASSIFIER_BATCH),
+        steps_per_epoch=steps,
         epochs=max_epochs,
-        validation_data=None if released else validation,
         callbacks=[
             models.StopOnNonFiniteLoss(f"the classifier ({method})"),
-            *([scores] if released else []),
+            scores,
             *_early_stopping(released, method, patience),
         ],
         shuffle=False,
         verbose=0,
     )
-    epochs = len(history.epoch)
-    result = {"epochs": epochs, "updates": epochs * math.ceil(total / CLASSIFIER_BATCH)}
+    result = {"epochs": len(history.epoch), "updates": len(history.epoch) * steps}
     if released:
-        return {**result, **scores.result()}
-    predicted = model.predict(test[0], batch_size=250, verbose=0).argmax(axis=1)
+        return {**result, **scores.chosen_on_test()}
     return {
         **result,
         "best_epoch": int(np.argmin(history.history["val_loss"])) + 1,
-        "f1": macro_f1(test[1], predicted),
-        "accuracy": float((predicted == test[1]).mean()),
+        **_score(test[1], models.predict(model, test[0])),
     }
 
 
 def _early_stopping(released, method, patience):
     if not released:
-        return [
-            keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-        ]
+        stop = keras.callbacks.EarlyStopping(
+            "val_loss", patience=patience, mode="min", restore_best_weights=True
+        )
+        return [stop]
     if "VAE" in method:
         return []
     return [keras.callbacks.EarlyStopping("test_loss", patience=patience, mode="min")]
 
 
-class _ReleasedSelection(keras.callbacks.Callback):
-    """Scores the test images after every epoch, as the released code does: leakage.
+class _Scores(keras.callbacks.Callback):
+    """Adds `val_loss` to each epoch's logs and, if `test` is given, `test_loss`: leakage.
 
-    It also keeps the validation loss, so that the honest choice can be read off the same run.
+    With `test` it scores the test images after every epoch, as the released code does, so that
+    its choice of the epoch and the honest one can be read off the same run.
     """
 
-    def __init__(self, validation, test):
+    def __init__(self, validation, test=None):
         super().__init__()
         self.validation, self.test = validation, test
         self.rows = []
 
     def on_epoch_end(self, epoch, logs=None):
-        (x_val, y_val), (x_test, y_test) = self.validation, self.test
-        on_validation = self.model.predict(x_val, batch_size=250, verbose=0)
-        on_test = self.model.predict(x_test, batch_size=250, verbose=0)
-        logs["test_loss"] = _cross_entropy(y_test, on_test)
-        predicted = on_test.argmax(axis=1)
-        self.rows.append(
-            {
-                "validation_loss": _cross_entropy(y_val, on_validation),
-                "accuracy": float((predicted == y_test).mean()),
-                "f1": macro_f1(y_test, predicted),
-            }
-        )
+        x, y = self.validation
+        logs["val_loss"] = _cross_entropy(y, models.predict(self.model, x))
+        if self.test is not None:
+            x, y = self.test
+            probabilities = models.predict(self.model, x)
+            logs["test_loss"] = _cross_entropy(y, probabilities)
+            self.rows.append({"val_loss": logs["val_loss"], **_score(y, probabilities)})
 
-    def result(self):
+    def chosen_on_test(self):
         by_test = max(self.rows, key=lambda row: row["accuracy"])
-        by_validation = min(self.rows, key=lambda row: row["validation_loss"])
+        by_validation = min(self.rows, key=lambda row: row["val_loss"])
         return {
             "f1": by_test["f1"],
             "accuracy": by_test["accuracy"],
@@ -202,6 +196,11 @@ class _ReleasedSelection(keras.callbacks.Callback):
 def _cross_entropy(y, probabilities):
     chosen = probabilities[np.arange(len(y)), y]
     return float(-np.log(np.maximum(chosen, 1e-7)).mean())
+
+
+def _score(y, probabilities):
+    predicted = probabilities.argmax(axis=1)
+    return {"f1": macro_f1(y, predicted), "accuracy": float((predicted == y).mean())}
 
 
 @functools.lru_cache(maxsize=2)
@@ -299,9 +298,13 @@ def vae_losses(data, seed, *, train_size, latent_dim, vae_epochs):
     for name, model_class in (("exact", models.VAE), ("released", ReleasedVAE)):
         vae = _vae(latent_dim, data.image_shape, model_class).fresh(backend.subseed(seed, "vae"))
         models.fit_passes(
-            vae, images, vae_epochs, VAE_BATCH, [models.StopOnNonFiniteLoss(f"the {name} VAE")]
+            vae,
+            images,
+            vae_epochs,
+            VAE_BATCH,
+            callbacks=[models.StopOnNonFiniteLoss(f"the {name} VAE")],
         )
-        mean, log_var = vae.encoder.predict(images, batch_size=250, verbose=0)
+        mean, log_var = models.predict(vae.encoder, images)
         posterior_sd = np.exp(log_var if name == "released" else log_var / 2)
         result[f"{name}_kl"] = float(ops.mean(models.VAE.kl(vae, mean, 2 * np.log(posterior_sd))))
         result[f"{name}_posterior_sd"] = float(posterior_sd.mean())

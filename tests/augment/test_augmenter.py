@@ -1,0 +1,136 @@
+import functools
+
+import numpy as np
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import Pipeline
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+
+from dagen_keras import models
+from dagen_keras.augment import Augmenter
+
+SMALL_VAE = functools.partial(models.garay_maestre_vae, 2)
+
+
+@pytest.fixture
+def imbalanced(rng):
+    """Bright and dark 8x8 images of three classes: 12, 4 and 3 of them."""
+    y = np.repeat([0, 1, 2], [12, 4, 3])
+    x = np.clip(y[:, None, None, None] / 2 + rng.normal(0, 0.1, (19, 8, 8, 1)), 0, 1)
+    order = rng.permutation(19)
+    return x[order].astype("float32"), y[order]
+
+
+def _augmenter(**arguments):
+    return Augmenter(SMALL_VAE, **{"epochs": 20, **arguments})
+
+
+def test_sample_gives_images_of_the_class_that_was_asked_for(imbalanced):
+    augmenter = _augmenter(epochs=150).fit(*imbalanced)
+    dark, bright = (augmenter.sample(20, label) for label in (0, 2))
+    assert dark.shape == (20, 8, 8, 1)
+    assert dark.dtype == np.float32
+    assert 0 <= dark.min() <= bright.max() <= 1
+    assert dark.mean() < 0.4 < 0.6 < bright.mean()
+    assert augmenter.classes_.tolist() == [0, 1, 2]
+
+
+def test_a_seed_fixes_the_samples(imbalanced):
+    one, two = (_augmenter().fit(*imbalanced).sample(5, 1) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    augmenter = _augmenter().fit(*imbalanced)
+    assert not np.array_equal(one, augmenter.sample(5, 1, seed=9))
+    assert not np.array_equal(one, _augmenter(seed=1).fit(*imbalanced).sample(5, 1))
+
+
+def test_a_class_does_not_depend_on_the_others(imbalanced):
+    x, y = imbalanced
+    alone = _augmenter().fit(x[y != 0], y[y != 0])
+    np.testing.assert_array_equal(alone.sample(4, 2), _augmenter().fit(x, y).sample(4, 2))
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    ["auto", "minority", "not minority", "all", {1: 6, 2: 3}, lambda y: {2: 10}],
+)
+def test_fit_resample_counts_as_imbalanced_learn_does(imbalanced, strategy):
+    x, y = imbalanced
+    x_new, y_new = _augmenter(epochs=1, sampling_strategy=strategy).fit_resample(x, y)
+    _, expected = RandomOverSampler(sampling_strategy=strategy).fit_resample(
+        x.reshape(len(x), -1), y
+    )
+    assert np.bincount(y_new).tolist() == np.bincount(expected).tolist()
+    np.testing.assert_array_equal(x_new[: len(x)], x)
+    np.testing.assert_array_equal(y_new[: len(y)], y)
+    assert x_new.shape[1:] == x.shape[1:]
+    assert y_new.dtype == y.dtype
+
+
+def test_works_in_a_pipeline_with_flat_images(imbalanced):
+    x, y = imbalanced
+    flat = x.reshape(len(x), -1).astype("float64")
+    pipeline = Pipeline(
+        [("augment", _augmenter(image_shape=(8, 8, 1))), ("classify", LogisticRegression())]
+    )
+    pipeline.fit(flat, y)
+    assert pipeline.score(flat, y) > 0.8
+    assert pipeline.predict(flat).shape == (19,)
+    x_new, _ = pipeline.named_steps["augment"].fit_resample(flat, y)
+    assert x_new.shape == (36, 64)
+    assert x_new.dtype == flat.dtype
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SMALL_VAE,
+        models.ReusableModel(functools.partial(SMALL_VAE, (8, 8, 1)), optimizer="sgd"),
+    ],
+)
+def test_survives_clone(imbalanced, model):
+    augmenter = Augmenter(model, epochs=3, sampling_strategy={1: 5}, seed=4).fit(*imbalanced)
+    copy = clone(augmenter)
+    assert copy is not augmenter
+    assert not hasattr(copy, "classes_")
+    assert (copy.epochs, copy.sampling_strategy, copy.seed) == (3, {1: 5}, 4)
+    np.testing.assert_array_equal(copy.fit(*imbalanced).sample(3, 1), augmenter.sample(3, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x * 255, y), "Divide by 255"),
+        (lambda x, y: (np.where(x > 0.9, np.nan, x), y), "hold NaN"),
+        (lambda x, y: (x[..., 0], y), "Add a channel axis"),
+        (lambda x, y: (x, y[:-1]), "one an image"),
+        (lambda x, y: (x, np.append(y[:-1], 7)), "class 7 has 1 image"),
+        (lambda x, y: (x.reshape(len(x), -1), y), "flat images of 64 pixels need image_shape"),
+    ],
+)
+def test_bad_input_is_refused_before_training(imbalanced, change, message):
+    with pytest.raises(ValueError, match=message):
+        _augmenter().fit(*change(*imbalanced))
+
+
+def test_misuse_is_explained(imbalanced):
+    with pytest.raises(ValueError, match="not fitted yet"):
+        _augmenter().sample(1, 0)
+    augmenter = _augmenter(epochs=1).fit(*imbalanced)
+    with pytest.raises(ValueError, match="no model for class 5; there are models for 0, 1, 2"):
+        augmenter.sample(1, 5)
+    with pytest.raises(ValueError, match="n must be an integer"):
+        augmenter.sample(-1, 0)
+    assert augmenter.sample(0, 0).shape == (0, 8, 8, 1)
+    with pytest.raises(ValueError, match="unknown sampler 'priro'; known are prior, uniform"):
+        _augmenter(sampler="priro").fit(*imbalanced)
+    with pytest.raises(ValueError, match="model must be a function"):
+        Augmenter("vae").fit(*imbalanced)
+
+
+def test_a_nan_loss_names_the_class(imbalanced):
+    import keras
+
+    augmenter = _augmenter(optimizer=lambda: keras.optimizers.SGD(1e6), epochs=100)
+    with pytest.raises(models.NonFiniteLossError, match="the model of class 0 stopped"):
+        augmenter.fit(*imbalanced)

@@ -1,0 +1,103 @@
+import keras
+import numpy as np
+import pytest
+
+from dagen_keras import backend, models
+
+
+def _build():
+    return models.garay_maestre_vae(2, (8, 8, 1))
+
+
+def _reusable():
+    return models.ReusableModel(
+        _build, optimizer="rmsprop", **backend.convolution_compile_options(tiny_batches=True)
+    )
+
+
+def _flat(variables):
+    return np.concatenate([np.ravel(np.asarray(v)) for v in variables])
+
+
+@pytest.fixture
+def images(rng):
+    return (rng.random((4, 8, 8, 1)) > 0.7).astype("float32")
+
+
+def test_fresh_restores_everything_that_training_changed(images):
+    reusable = _reusable()
+    model = reusable.fresh(7)
+    start = _flat(model.variables), _flat(model.optimizer.variables)
+    models.fit_passes(model, images, 20, 100)
+    trained = _flat(model.variables)
+    assert not np.array_equal(trained, start[0])
+    again = reusable.fresh(7)
+    assert again is model
+    np.testing.assert_array_equal(_flat(again.variables), start[0])
+    np.testing.assert_array_equal(_flat(again.optimizer.variables), start[1])
+    models.fit_passes(again, images, 20, 100)
+    np.testing.assert_array_equal(_flat(again.variables), trained)
+    assert not np.array_equal(_flat(reusable.fresh(8).variables), start[0])
+
+
+def test_fresh_equals_a_newly_built_and_compiled_model(images):
+    reusable = _reusable()
+    # For another number of images, a size left to TensorFlow would be traced anew.
+    models.fit_passes(reusable.fresh(1), images[:3], 10, 100)
+    reused = reusable.fresh(2)
+    models.fit_passes(reused, images, 20, 100)
+    new = _reusable().fresh(2)
+    models.fit_passes(new, images, 20, 100)
+    np.testing.assert_array_equal(_flat(reused.variables), _flat(new.variables))
+
+
+def test_fit_passes_is_fit_with_one_batch_a_pass(images):
+    results = []
+    for train in (
+        lambda model: models.fit_passes(model, images, 20, 100),
+        lambda model: model.fit(images, batch_size=4, epochs=20, shuffle=False, verbose=0),
+    ):
+        model = _reusable().fresh(0)
+        train(model)
+        assert int(model.optimizer.iterations) == 20
+        results.append(_flat(model.variables))
+    np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("passes", "batch_size", "steps"), [(23, 100, 23), (7, 3, 14)])
+def test_fit_passes_counts_passes(images, passes, batch_size, steps):
+    model = _reusable().fresh(0)
+    models.fit_passes(model, images, passes, batch_size)
+    assert int(model.optimizer.iterations) == steps
+
+
+def test_nan_in_the_loss_stops_and_says_where_and_the_model_survives(images):
+    reusable = models.ReusableModel(_build, optimizer=lambda: keras.optimizers.SGD(1e6))
+    stop = models.StopOnNonFiniteLoss("the model of class 3")
+    with pytest.raises(
+        models.NonFiniteLossError, match=r"class 3 stopped in epoch \d+, at batch \d+: .*kl ="
+    ):
+        models.fit_passes(reusable.fresh(0), images, 100, 100, callbacks=[stop])
+    model = reusable.fresh(0)
+    assert np.isfinite(_flat(model.variables)).all()
+    new = models.ReusableModel(_build, optimizer="sgd").fresh(0)
+    np.testing.assert_array_equal(_flat(model.variables), _flat(new.variables))
+
+
+def test_fit_passes_gives_one_entry_a_window(images):
+    model = _reusable().fresh(0)
+    history = models.fit_passes(model, images, 23, 100, windows=4)
+    assert history.epoch == [0, 1, 2, 3]
+    assert [len(values) for values in history.history.values()] == [4, 4, 4]
+    assert int(model.optimizer.iterations) == 23
+
+
+def test_predict_does_not_depend_on_what_was_predicted_before(rng):
+    inputs = rng.random((120, 8, 8, 1), dtype="float32")
+    encoder = _build().encoder
+    first = models.predict(encoder, inputs[:7])
+    models.predict(encoder, inputs)
+    for one, two in zip(first, models.predict(encoder, inputs[:7]), strict=True):
+        assert one.shape == (7, 2)
+        np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(first[0], np.asarray(encoder(inputs[:7])[0]), rtol=1e-4, atol=1e-5)

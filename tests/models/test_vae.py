@@ -1,0 +1,106 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from dagen_keras import backend, models
+
+
+def _vae(latent_dim=2, image_shape=(8, 8, 1)):
+    return models.garay_maestre_vae(latent_dim, image_shape)
+
+
+@pytest.fixture
+def images(rng):
+    return (rng.random((12, 8, 8, 1)) > 0.7).astype("float32")
+
+
+def test_kl_is_zero_at_the_prior_and_nowhere_smaller(rng):
+    vae = _vae()
+    assert np.asarray(vae.kl(np.zeros((1, 2)), np.zeros((1, 2)))) == pytest.approx([0], abs=1e-6)
+    mean, log_var = rng.normal(size=(2, 100, 2)).astype("float32")
+    assert np.asarray(vae.kl(mean, log_var)).min() > 0
+
+
+def test_kl_against_monte_carlo(rng):
+    mean, log_var = np.array([[0.7, -1.2]], "float32"), np.array([[0.5, -1.0]], "float32")
+    sd = np.exp(log_var / 2)
+    z = mean + sd * rng.standard_normal((400_000, 2))
+    ratio = stats.norm.logpdf(z, mean, sd).sum(axis=1) - stats.norm.logpdf(z).sum(axis=1)
+    standard_error = ratio.std() / np.sqrt(len(ratio))
+    assert float(_vae().kl(mean, log_var)[0]) == pytest.approx(ratio.mean(), abs=4 * standard_error)
+
+
+def test_sampling_has_the_posteriors_moments():
+    mean, log_var = np.full((200_000, 1), 0.5, "float32"), np.full((200_000, 1), -1.0, "float32")
+    z = np.asarray(models.Sampling(seed=0)(mean, log_var))
+    assert z.mean() == pytest.approx(0.5, abs=0.01)
+    assert z.var() == pytest.approx(np.exp(-1.0), rel=0.02)
+
+
+def test_loss_is_summed_cross_entropy_plus_kl(images):
+    vae = _vae()
+    vae.compile("rmsprop")
+    scores = vae.evaluate(images, verbose=0, return_dict=True)
+    mean, log_var = (np.asarray(a, float) for a in vae.encoder(images))
+    decoded = np.asarray(vae.decoder(mean.astype("float32")), float)
+    entropy = -(images * np.log(decoded) + (1 - images) * np.log(1 - decoded))
+    reconstruction = entropy.sum(axis=(1, 2, 3)).mean()
+    kl = 0.5 * (np.exp(log_var) + mean**2 - 1 - log_var).sum(axis=1).mean()
+    assert scores["reconstruction"] == pytest.approx(reconstruction, rel=1e-4)
+    assert scores["kl"] == pytest.approx(kl, rel=1e-3, abs=1e-5)
+    assert scores["loss"] == pytest.approx(reconstruction + kl, rel=1e-4)
+
+
+def test_training_lowers_the_loss(images):
+    with backend.seeded(0):
+        vae = _vae()
+    vae.compile(keras.optimizers.RMSprop(1e-3))
+    history = vae.fit(images, batch_size=4, epochs=15, verbose=0).history
+    assert history["loss"][-1] < 0.9 * history["loss"][0]
+    assert set(history) == {"loss", "reconstruction", "kl"}
+
+
+def test_saves_and_loads_to_the_same_output_also_after_training(tmp_path, images):
+    vae = _vae()
+    vae.compile("rmsprop")
+    vae.fit(images, epochs=1, verbose=0)
+    expected = vae.predict(images, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    loaded = models.load_model(tmp_path / "vae.keras")
+    for name, value in loaded.predict(images, verbose=0).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
+    loaded.fit(images, epochs=1, verbose=0)
+
+
+def test_loads_in_a_fresh_process(tmp_path, images):
+    vae = _vae()
+    vae.save(tmp_path / "vae.keras")
+    np.save(tmp_path / "images.npy", images)
+    code = (
+        "import dagen_keras, numpy as np; "
+        f"vae = dagen_keras.load_model(r'{tmp_path / 'vae.keras'}'); "
+        f"images = np.load(r'{tmp_path / 'images.npy'}'); "
+        f"np.save(r'{tmp_path / 'out.npy'}', vae.predict(images, verbose=0)['reconstruction'])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "out.npy"),
+        vae.predict(images, verbose=0)["reconstruction"],
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+def test_the_seed_fixes_training(images):
+    weights = []
+    for _ in range(2):
+        with backend.seeded(3):
+            vae = _vae()
+        vae.compile("rmsprop")
+        vae.fit(images, batch_size=5, epochs=2, verbose=0, shuffle=False)
+        weights.append(np.concatenate([np.ravel(w) for w in vae.get_weights()]))
+    np.testing.assert_array_equal(*weights)

@@ -1,0 +1,193 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from runs.toy import PAPER
+
+from dagen_keras.runs import Run, RunError, writer
+
+TESTS = Path(__file__).parents[1]
+
+
+def _lines(run):
+    return [json.loads(line) for line in run.ledger.path.read_text().splitlines()]
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(PAPER, "paper", results=tmp_path)
+
+
+def test_a_grid_computes_each_cell_once(run):
+    assert run.compute(progress=False) == []
+    assert len(_lines(run)) == 6, "the cell that stands in two tables is computed once"
+    frame = run.frame()
+    assert len(frame) == 7
+    assert frame["square"].tolist() == [1, 4, 9, 2, 5, 10, 1]
+    assert run.missing() == {}
+    run.compute(progress=False)
+    assert len(_lines(run)) == 6
+
+
+def test_a_record_says_what_it_depends_on_and_where_it_ran(run):
+    run.compute(progress=False)
+    record = _lines(run)[0]
+    assert set(record) >= {
+        *("key", "paper", "table", "row", "column", "seed", "parameters", "values", "seconds"),
+        *("device", "backend", "versions", "fingerprint", "protocol_version"),
+    }
+    assert record["fingerprint"] == run.data().fingerprint
+    assert record["seconds"] >= 0
+
+
+def test_changed_parameters_compute_only_what_is_new(run, tmp_path):
+    run.compute(progress=False)
+    changed = Run(PAPER, "paper", {"numbers": [1, 2, 5]}, results=tmp_path)
+    assert sorted(str(cell) for cell in changed.missing().values()) == [
+        "Squares, n 5, square, seed 0",
+        "Squares, n 5, square, seed 1",
+    ]
+    changed.compute(progress=False)
+    assert len(_lines(run)) == 8
+    assert run.missing() == {}
+
+
+def test_a_failed_cell_is_recorded_and_tried_again_while_the_others_go_on(run, monkeypatch):
+    monkeypatch.setenv("TOY_TROUBLE", "2:fail")
+    failed = run.compute(progress=False)
+    assert [record["seed"] for record in failed] == [0, 1]
+    assert all("ValueError: told to fail" in record["error"] for record in failed)
+    assert len(run.frame()) == 5
+    assert len(run.failed()) == len(run.missing()) == 2
+    monkeypatch.delenv("TOY_TROUBLE")
+    assert run.compute(progress=False) == []
+    assert len(run.frame()) == 7
+    assert run.failed() == []
+
+
+def test_a_result_that_is_nan_fails_its_cell(run, monkeypatch):
+    monkeypatch.setenv("TOY_TROUBLE", "3:nan")
+    failed = run.compute(progress=False)
+    assert len(failed) == 2
+    assert "not a JSON number" in failed[0]["error"]
+    assert len(run.frame()) == 5
+
+
+def test_an_interrupt_keeps_what_is_done_and_frees_the_directory(run, monkeypatch):
+    monkeypatch.setenv("TOY_TROUBLE", "3:interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        run.compute(progress=False)
+    assert len(run.frame()) == 3
+    monkeypatch.delenv("TOY_TROUBLE")
+    run.compute(progress=False)
+    assert len(_lines(run)) == 6
+
+
+def test_fresh_starts_over_and_keeps_the_old_ledger(run):
+    run.compute(progress=False)
+    run.compute(progress=False, fresh=True)
+    assert len(_lines(run)) == 6
+    assert run.ledger.path.with_name("runs.jsonl.old").exists()
+
+
+def test_a_torn_and_a_foreign_line_lose_nothing(run):
+    run.compute(progress=False)
+    lines = run.ledger.path.read_text().splitlines()
+    run.ledger.path.write_text("\n".join([*lines[:3], "# a remark", *lines[3:5], lines[5][:40]]))
+    with pytest.warns(UserWarning, match="line 4 is not a record"):
+        assert len(run.missing()) == 1
+        run.compute(progress=False)
+        assert run.missing() == {}
+
+
+def test_the_report_is_written_from_the_ledger_alone(run, tmp_path, monkeypatch):
+    run.compute(progress=False)
+    for name in ("claims.json", "summary.json"):
+        (run.directory / name).unlink()
+    monkeypatch.setenv("TOY_TROUBLE", "1:fail")
+    Run(PAPER, "paper", results=tmp_path).write_report()
+    assert json.loads((run.directory / "claims.json").read_text())[0]["verdict"] == "not decided"
+    summary = json.loads((run.directory / "summary.json").read_text())
+    assert (summary["cells"], summary["missing"]) == (6, 0)
+    assert (run.directory / "tables" / "squares.csv").exists()
+    assert (run.directory / "figures" / "empty.png").exists()
+    assert (tmp_path / "paper" / "index.html").exists()
+
+
+def test_a_report_can_be_made_of_nothing(run):
+    run.write_report()
+    assert "0 of 6 computed" in (run.results / "paper" / "index.html").read_text()
+
+
+def test_a_second_writer_is_refused_and_changes_nothing(run, tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from runs.toy import PAPER\nfrom dagen_keras.runs import Run, RunError\n"
+        "try: Run(PAPER, 'paper', results=sys.argv[1]).compute(progress=False)\n"
+        "except RunError as error: print(error)"
+    )
+    with writer(tmp_path):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), str(TESTS)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert f"is being written by process {os.getpid()}" in done.stdout
+    assert not run.ledger.path.exists()
+
+
+def test_killed_in_the_middle_of_a_grid_it_goes_on_where_it_was(run, tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from runs.toy import PAPER\nfrom dagen_keras.runs import Run\n"
+        "Run(PAPER, 'paper', results=sys.argv[1]).compute(progress=False)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path), str(TESTS)],
+        env={**os.environ, "TOY_TROUBLE": "3:sleep"},
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if run.ledger.path.exists() and run.ledger.path.read_text().count("\n") == 2:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = run.ledger.path.read_text()
+    assert before.count("\n") == 2
+    run.compute(progress=False)
+    after = run.ledger.path.read_text()
+    assert after.startswith(before)
+    keys = [record["key"] for record in _lines(run)]
+    assert len(keys) == len(set(keys)) == 6
+
+
+def test_a_cluster_fills_the_same_ledger(run, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    run.compute(progress=False, cluster="local")
+    assert sorted(run.frame()["square"]) == [1, 1, 2, 4, 5, 9, 10]
+    here = Run(PAPER, "paper", results=tmp_path / "here")
+    here.compute(progress=False)
+    assert {r["key"] for r in _lines(here)} == {r["key"] for r in _lines(run)}
+
+
+def test_a_cluster_that_does_not_answer_is_named(run):
+    pytest.importorskip("distributed")
+    with pytest.raises(RunError, match="no dask scheduler answers at 'tcp://127.0.0.1:1'"):
+        run.compute(progress=False, cluster="tcp://127.0.0.1:1")
+
+
+def test_the_estimate_is_scaled_by_what_was_done(run):
+    cells = list(run.missing().values())
+    assert run.estimate(cells) == sum(cell.cost for cell in cells) == 12
+    run.compute(progress=False)
+    for record in _lines(run):
+        run.ledger.append({**record, "seconds": 1.0})
+    assert run.estimate(cells) == 6
