@@ -17,7 +17,8 @@ def write(directory, report, summary):
         (directory / part).mkdir(parents=True, exist_ok=True)
         for old in (directory / part).iterdir():
             old.unlink()
-    for table in report.tables:
+    tables = [table for table in report.tables if len(table.frame)]
+    for table in tables:
         table.frame.to_csv(directory / "tables" / f"{table.name}.csv", index=False)
     for figure in report.figures:
         drawn = figure.draw()
@@ -29,8 +30,7 @@ def write(directory, report, summary):
         {
             **summary,
             "tables": [
-                {"name": t.name, "title": t.title, "unit": t.unit, "note": t.note}
-                for t in report.tables
+                {"name": t.name, "title": t.title, "unit": t.unit, "note": t.note} for t in tables
             ],
             "figures": [{"name": f.name, "caption": f.caption} for f in report.figures],
             "errata": [dataclasses.asdict(erratum) for erratum in report.errata],

@@ -52,6 +52,8 @@ def test_fresh_equals_a_newly_built_and_compiled_model(images):
 
 
 def test_fit_passes_is_fit_with_one_batch_a_pass(images):
+    # Equal images: the order within a batch, which the posterior's noise meets, has no effect.
+    images = images[[0, 0, 0, 0]]
     results = []
     for train in (
         lambda model: models.fit_passes(model, images, 20, 100),

@@ -7,8 +7,7 @@ import pytest
 from dagen_keras.runs import RunError, writer
 
 HOLD = (
-    "import sys, time; from dagen_keras.runs import writer
-"
+    "import sys, time; from dagen_keras.runs import writer\n"
     "with writer({!r}): print('held', flush=True); time.sleep(60)"
 )
 

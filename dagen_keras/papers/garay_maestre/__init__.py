@@ -1,8 +1,8 @@
 """Garay-Maestre, Gallego and Calvo-Zaragoza: Data Augmentation via Variational Auto-Encoders."""
 
-from dagen_keras.papers.garay_maestre.cells import PARAMETERS, PROFILES, cells
 from dagen_keras.papers.garay_maestre.experiment import compute
-from dagen_keras.papers.garay_maestre.report import report
+from dagen_keras.papers.garay_maestre.grid import PARAMETERS, PROFILES, cells
+from dagen_keras.papers.garay_maestre.results import report
 from dagen_keras.runs.paper import Paper
 
 PAPER = Paper(

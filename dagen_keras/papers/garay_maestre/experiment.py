@@ -13,7 +13,7 @@ from PIL import Image
 from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms
 from dagen_keras.evaluate import macro_f1
-from dagen_keras.papers.garay_maestre.cells import ADJUSTED, EXTREME
+from dagen_keras.papers.garay_maestre.grid import ADJUSTED, EXTREME
 
 VALIDATION_SHARE = 0.15
 VAE_BATCH, CLASSIFIER_BATCH = 100, 32

@@ -14,7 +14,7 @@ from scipy import optimize, stats
 
 from dagen_keras import plots
 from dagen_keras.evaluate import ALPHA, MINIMUM_PAIRS, bootstrap_median_interval, compare_paired
-from dagen_keras.papers.garay_maestre.cells import METHODS
+from dagen_keras.papers.garay_maestre.grid import METHODS
 from dagen_keras.runs.paper import Claim, Erratum, Figure, Report, Table
 
 POINTS = "points of macro F1"

@@ -1,0 +1,117 @@
+import functools
+import http.server
+import json
+import re
+import shutil
+import subprocess
+import threading
+
+import pytest
+from runs.toy import PAPER
+
+from dagen_keras.runs import Run
+from dagen_keras.runs.page import duration
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+PROBE = """<!doctype html><title>probe</title><link rel="icon" href="data:,">
+<iframe id="page" src="quick/index.html" style="width:390px;height:2000px;border:0"></iframe>
+<pre id="found">waiting</pre>
+<script>
+document.getElementById("page").addEventListener("load", (event) => {
+  const page = event.target.contentDocument;
+  const images = [...page.images];
+  document.getElementById("found").textContent = JSON.stringify({
+    title: page.title,
+    images: images.length,
+    broken: images.filter((i) => !i.complete || i.naturalWidth === 0).map((i) => i.src),
+    width: page.documentElement.scrollWidth,
+    tables: [...page.querySelectorAll("table")].map((t) => t.caption.textContent),
+    claims: page.querySelectorAll(".verdict").length,
+    without_alt: images.filter((i) => !i.alt).length,
+  });
+});
+</script>
+"""
+
+
+@pytest.fixture
+def results(tmp_path):
+    Run(PAPER, "quick", {"numbers": list(range(1, 30))}, results=tmp_path).compute(progress=False)
+    return tmp_path
+
+
+def test_the_page_tells_question_data_device_claims_and_units(results):
+    text = (results / "quick" / "index.html").read_text()
+    for expected in (
+        "How large is a square?",
+        "Squares of &lt;numbers&gt;",
+        "[units]",
+        "bundled digits",
+        "CPU",
+        "not decided",
+        "29 of 29 computed",
+        "A note.",
+        "Counted.",
+    ):
+        assert expected in text
+    assert not re.search(r"(src|href)=.https?:", text), "the page needs no network"
+
+
+def test_files_of_an_earlier_report_do_not_stay(results):
+    stray = results / "quick" / "toy" / "tables" / "old.csv"
+    stray.write_text("a\n1\n")
+    Run(PAPER, "quick", results=results).write_report()
+    assert not stray.exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (89, "89 s"), (120, "2 min"), (11_100, "3 h 05 min")]
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_in_a_browser_nothing_is_missing_and_a_phone_can_show_it(results):
+    (results / "probe.html").write_text(PROBE)
+    requests = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_request(self, code="-", size="-"):
+            requests.append((self.path, int(code)))
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(results))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        done = subprocess.run(
+            [
+                CHROMIUM,
+                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+                *("--no-first-run", "--disable-background-networking"),
+                *("--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
+                f"--user-data-dir={results / 'browser'}",
+                *("--virtual-time-budget=5000", "--dump-dom"),
+                f"http://127.0.0.1:{server.server_port}/probe.html",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+    finally:
+        server.shutdown()
+    found = json.loads(re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.S).group(1))
+    assert found["images"] == 1
+    assert found["broken"] == []
+    assert found["without_alt"] == 0
+    assert found["width"] <= 390
+    assert all(re.search(r"\[.+\]", caption) for caption in found["tables"])
+    assert found["claims"] == 1
+    assert "CONSOLE" not in done.stderr
+    assert [(path, code) for path, code in requests if code >= 400] == []

@@ -1,0 +1,82 @@
+"""Every notebook: committed without outputs, and each of its lines runs at `smoke`."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from dagen_keras import papers, runs
+from dagen_keras.runs import notebooks
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SECONDS = 300  # A notebook takes under a minute; a noisy machine may need a few.
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_without_outputs_and_with_parameters(path):
+    cells = json.loads(path.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert 'profile = "quick"' in "".join(tagged[0]["source"])
+
+
+def test_every_paper_has_its_notebook():
+    assert {paper.notebook for paper in papers.get_all()} <= {path.name for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("key", papers.KEYS)
+def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, tmp_path):
+    import papermill
+
+    paper = papers.get(key)
+    executed = tmp_path / "alone.ipynb"
+    start = time.monotonic()
+    papermill.execute_notebook(
+        str(ROOT / "notebooks" / paper.notebook),
+        str(executed),
+        parameters={"profile": "smoke", "results": str(tmp_path)},
+        cwd=str(ROOT / "notebooks"),
+        kernel_name="python3",
+        progress_bar=False,
+        execution_timeout=SECONDS,
+    )
+    seconds = time.monotonic() - start
+    print(f"{paper.notebook}: {seconds:.0f} s")
+    run = runs.Run(paper, "smoke", results=tmp_path)
+    assert run.missing() == {}
+    assert run.failed() == []
+    cells = [c for c in json.loads(executed.read_text())["cells"] if c["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in cells)
+    assert sum("image/png" in o.get("data", {}) for c in cells for o in c["outputs"]) >= 5
+
+    before = run.ledger.path.read_bytes()
+    assert notebooks.execute(run, ROOT / "notebooks" / paper.notebook) == []
+    assert (run.directory / "notebook.ipynb").exists()
+    assert run.ledger.path.read_bytes() == before, "drawing computes nothing"
+
+
+def test_a_cell_that_fails_is_named(tmp_path):
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("profile = 'x'", metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell("1 / 0"),
+        ]
+    )
+    path = tmp_path / "bad.ipynb"
+    nbformat.write(notebook, path)
+    run = runs.Run(papers.get(papers.KEYS[0]), "smoke", results=tmp_path)
+    (line,) = notebooks.execute(run, path)
+    assert "of bad.ipynb failed: ZeroDivisionError" in line
+    assert "notebook.ipynb" in line
+
+
+def test_a_notebook_that_is_not_there_is_named(tmp_path):
+    run = runs.Run(papers.get(papers.KEYS[0]), "smoke", results=tmp_path)
+    with pytest.raises(runs.RunError, match="run from a clone of the project"):
+        notebooks.execute(run, tmp_path / "none.ipynb")
