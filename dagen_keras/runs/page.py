@@ -60,6 +60,7 @@ def write_index(profile_directory):
     )
     environment.filters["number"] = _number
     environment.filters["duration"] = duration
+    environment.filters["is_number"] = _is_number
     text = environment.get_template("page.html").render(
         papers=papers, profile=profile_directory.name
     )
@@ -76,6 +77,14 @@ def duration(seconds):
 
 def _number(value, digits=3):
     return "–" if value is None else f"{value:.{digits}g}"
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return text == "–"
+    return True
 
 
 def _write_json(path, value):

@@ -26,7 +26,8 @@ document.getElementById("page").addEventListener("load", (event) => {
     images: images.length,
     broken: images.filter((i) => !i.complete || i.naturalWidth === 0).map((i) => i.src),
     width: page.documentElement.scrollWidth,
-    tables: [...page.querySelectorAll("table")].map((t) => t.caption.textContent),
+    tables: [...page.querySelectorAll("table")].map((t) =>
+      page.getElementById(t.getAttribute("aria-labelledby")).textContent),
     claims: page.querySelectorAll(".verdict").length,
     without_alt: images.filter((i) => !i.alt).length,
   });
