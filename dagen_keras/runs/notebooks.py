@@ -1,5 +1,7 @@
 """Executing a paper's notebook into its results directory."""
 
+import os
+import re
 from pathlib import Path
 
 from dagen_keras.runs.paper import RunError
@@ -8,7 +10,8 @@ from dagen_keras.runs.paper import RunError
 def execute(run, notebook):
     """Executes `notebook` with a run's parameters; it draws from the run's ledger.
 
-    The executed copy is `notebook.ipynb` in the run's directory, also if a cell fails.
+    The executed copy is `notebook.ipynb` in the run's directory, also if a cell fails. Paths in it
+    are relative, and TensorFlow's start-up messages are left out.
 
     Args:
         run: a `Run`.
@@ -27,12 +30,12 @@ def execute(run, notebook):
     executed = run.directory / "notebook.ipynb"
     try:
         papermill.execute_notebook(
-            str(notebook),
-            str(executed),
+            os.path.relpath(notebook),
+            os.path.relpath(executed),
             parameters={
                 "profile": run.profile,
-                "results": str(run.results.resolve()),
-                "data_dir": str(Path(run.data_dir).resolve()) if run.data_dir else None,
+                "results": os.path.relpath(run.results, notebook.parent),
+                "data_dir": run.data_dir and os.path.relpath(run.data_dir, notebook.parent),
                 "parameters": run.parameters,
                 "compute": False,
             },
@@ -45,4 +48,21 @@ def execute(run, notebook):
             f"{run.paper.key}: cell {error.exec_count} of {notebook.name} failed: {error.ename}: "
             f"{error.evalue} (see {executed})"
         ]
+    finally:
+        _drop_startup_messages(executed)
     return []
+
+
+def _drop_startup_messages(path):
+    import nbformat
+
+    if not path.exists():
+        return
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                output.text = re.sub(r"(?m)^([IWE]0000 |WARNING: All log).*\n?", "", output.text)
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if o.get("text") != ""]
+    nbformat.write(notebook, path)

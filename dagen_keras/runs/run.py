@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from dagen_keras.runs import page
 from dagen_keras.runs.grid import execute_all, load_data
