@@ -59,6 +59,35 @@ def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, 
     assert run.ledger.path.read_bytes() == before, "drawing computes nothing"
 
 
+def test_an_interrupted_notebook_loses_nothing_and_goes_on(tmp_path):
+    from jupyter_client.manager import start_new_kernel
+
+    key = papers.KEYS[0]
+    run = runs.Run(papers.get(key), "smoke", results=tmp_path)
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        client.execute(
+            "from dagen_keras import papers, runs\n"
+            f"run = runs.Run(papers.get({key!r}), 'smoke', results={str(tmp_path)!r})\n"
+            "run.compute()"
+        )
+        deadline = time.monotonic() + SECONDS
+        while not run.ledger.read() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        manager.interrupt_kernel()
+        content = client.get_shell_msg(timeout=SECONDS)["content"]
+        assert content["ename"] == "KeyboardInterrupt"
+        before = run.ledger.path.read_bytes()
+        assert 0 < len(run.missing()) < len({run.key(cell) for cell in run.cells})
+        client.execute("run.compute()")
+        assert client.get_shell_msg(timeout=SECONDS)["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert run.missing() == {}
+    assert run.ledger.path.read_bytes().startswith(before)
+
+
 def test_a_cell_that_fails_is_named(tmp_path):
     import nbformat
 
@@ -66,7 +95,8 @@ def test_a_cell_that_fails_is_named(tmp_path):
         cells=[
             nbformat.v4.new_code_cell("profile = 'x'", metadata={"tags": ["parameters"]}),
             nbformat.v4.new_code_cell("1 / 0"),
-        ]
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
     )
     path = tmp_path / "bad.ipynb"
     nbformat.write(notebook, path)

@@ -3,9 +3,12 @@
 import math
 
 import keras
+import numpy as np
 from keras import layers, ops
 
+from dagen_keras import checks
 from dagen_keras.models.networks import garay_maestre_decoder, garay_maestre_encoder
+from dagen_keras.models.training import StopOnNonFiniteLoss
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
@@ -75,6 +78,20 @@ class VAE(keras.Model):
 
     def build(self, input_shape):
         self.built = True
+
+    def fit(self, x=None, *args, callbacks=None, **kwargs):
+        """Keras's `fit`; refuses bad images and stops as soon as the loss is not finite.
+
+        Raises:
+            ValueError: if `x` is an array but not of images in [0, 1].
+            NonFiniteLossError: if the loss becomes NaN or infinite; says where.
+        """
+        if isinstance(x, np.ndarray):
+            x = checks.images(x)
+        if not isinstance(callbacks, list | tuple):
+            callbacks = [] if callbacks is None else [callbacks]
+        stop = StopOnNonFiniteLoss(f"the model '{self.name}'")
+        return super().fit(x, *args, callbacks=[*callbacks, stop], **kwargs)
 
     def call(self, images, training=False):
         mean, log_var = self.encoder(images)

@@ -65,6 +65,28 @@ def test_training_learns_two_images_by_heart(images):
     assert set(history) == {"loss", "reconstruction", "kl"}
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: np.where(x > 0, np.nan, x), "hold NaN or infinity, the first is image 0"),
+        (lambda x: x * 255, "Divide by 255"),
+        (lambda x: x[..., 0], "Add a channel axis"),
+    ],
+)
+def test_fit_refuses_bad_images(images, change, message):
+    vae = _vae()
+    vae.compile("rmsprop")
+    with pytest.raises(ValueError, match=message):
+        vae.fit(change(images), verbose=0)
+
+
+def test_fit_stops_at_a_loss_that_is_not_finite(images):
+    vae = _vae()
+    vae.compile(keras.optimizers.SGD(1e6))
+    with pytest.raises(models.NonFiniteLossError, match=r"stopped in epoch \d+, at batch \d+"):
+        vae.fit(images, batch_size=4, epochs=50, verbose=0)
+
+
 def test_saves_and_loads_to_the_same_output_also_after_training(tmp_path, images):
     vae = _vae()
     vae.compile("rmsprop")

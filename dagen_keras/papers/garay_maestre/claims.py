@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dagen_keras.evaluate import ALPHA, MINIMUM_PAIRS, bootstrap_median_interval, compare_paired
-from dagen_keras.papers.garay_maestre.grid import METHODS
+from dagen_keras.papers.garay_maestre.grid import EXTREME, METHODS
 from dagen_keras.papers.garay_maestre.scores import POINTS, independent
 from dagen_keras.runs.paper import Claim
 
@@ -18,7 +18,7 @@ def claims(scores, levels):
     for number, (first, second) in enumerate(ORDER, start=1):
         found.append(_paired_claim(number, f"{first} > {second}", pairs, first, second, WILCOXON))
     found.append(_latent_claim(scores))
-    extreme = levels[levels["level"] == levels["level"].max()]
+    extreme = levels[levels["level"] == EXTREME]
     wide = pd.DataFrame(
         {
             "CNN": levels[levels["method"] == "CNN"].set_index("seed")["f1"],

@@ -302,7 +302,6 @@ def vae_losses(data, seed, *, train_size, latent_dim, vae_epochs):
             images,
             vae_epochs,
             VAE_BATCH,
-            callbacks=[models.StopOnNonFiniteLoss(f"the {name} VAE")],
         )
         mean, log_var = models.predict(vae.encoder, images)
         posterior_sd = np.exp(log_var if name == "released" else log_var / 2)
