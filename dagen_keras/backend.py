@@ -50,8 +50,8 @@ def convolution_compile_options(tiny_batches=False):
 
     On the CPU TensorFlow's own convolutions beat XLA's at full batches. At a batch of a few
     images (`tiny_batches`) they are level with XLA once several steps run in one call, and
-    nothing is compiled anew for each batch size. JAX has no choice, and a GPU is best left to
-    Keras. Measured by `benchmarks/class_wise_vae.py`.
+    nothing is compiled anew for each batch size: `benchmarks/compile_options.py`. JAX has no
+    choice, and a GPU is best left to Keras.
     """
     if keras.backend.backend() != "tensorflow" or on_gpu():
         return {"jit_compile": "auto"}

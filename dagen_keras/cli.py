@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from dagen_keras.datasets import DataError
 from dagen_keras.runs.lock import writer
 from dagen_keras.runs.paper import PROFILES, RunError
 
@@ -70,11 +71,9 @@ def _add_arguments(parser):
 
 
 def _guarded(action, *arguments):
-    from dagen_keras.datasets import DataError
-
     try:
         return action(*arguments)
-    except (RunError, DataError) as error:
+    except (RunError, DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
@@ -88,9 +87,9 @@ def _guarded(action, *arguments):
 def _runs(options, results=None):
     from dagen_keras import papers, runs
 
-    overrides = {}
-    for name, value in options.parameters:
-        overrides[name] = value
+    if options.fresh and options.no_compute:
+        raise RunError("--fresh computes anew and --no-compute computes nothing: give one of them.")
+    overrides = dict(options.parameters)
     chosen = papers.get_all(options.keys)
     for name in overrides:
         if not any(name in paper.parameters for paper in chosen):
@@ -103,6 +102,7 @@ def _runs(options, results=None):
             parameters={n: v for n, v in overrides.items() if n in paper.parameters},
             results=options.results or results,
             data_dir=options.data_dir,
+            download=not (options.dry_run or options.no_compute),
         )
         for paper in chosen
     ]
@@ -118,12 +118,13 @@ def _run_all(options, root):
         return 0
     runs = _runs(options, root / "results")
     if options.dry_run:
-        return _dry_run(runs)
+        return _dry_run(runs, options.fresh)
     failures = []
     with writer(runs[0].results):
         for run in runs:
-            failures += _compute(run, options)
-            failures += notebooks.execute(run, root / "notebooks" / run.paper.notebook)
+            failures += _each(runs, run, _compute, run, options)
+            notebook = root / "notebooks" / run.paper.notebook
+            failures += _each(runs, run, notebooks.execute, run, notebook)
     page = (runs[0].results / options.profile / "index.html").resolve()
     return _finish(failures, f"Open {page} in a browser.")
 
@@ -131,9 +132,19 @@ def _run_all(options, root):
 def _run_grids(options):
     runs = _runs(options)
     if options.dry_run:
-        return _dry_run(runs)
-    failures = [failure for run in runs for failure in _compute(run, options)]
+        return _dry_run(runs, options.fresh)
+    failures = [failure for run in runs for failure in _each(runs, run, _compute, run, options)]
     return _finish(failures, f"The ledgers are in {runs[0].results / options.profile}.")
+
+
+def _each(runs, run, action, *arguments):
+    """What `action` says failed. Data that cannot be had stops a paper, but not the others."""
+    try:
+        return action(*arguments)
+    except DataError as error:
+        if len(runs) == 1:
+            raise
+        return [f"{run.paper.key}: {error}"]
 
 
 def _compute(run, options):
@@ -165,17 +176,18 @@ def _finish(failures, last_line):
     return EXIT_FAILED
 
 
-def _dry_run(runs):
+def _dry_run(runs, fresh):
     from dagen_keras.runs.page import duration
 
     total = 0.0
     for run in runs:
-        missing = run.missing()
+        cells = {run.key(cell): cell for cell in reversed(run.cells)}
+        n_cells = len(cells)
+        missing = dict(reversed(cells.items())) if fresh else run.missing()
         seconds = run.estimate(missing.values())
         total += seconds
         for key, cell in missing.items():
-            print(f"{key}  {cell.cost:8.1f} s  {run.paper.key}: {cell}")
-        n_cells = len({run.key(cell) for cell in run.cells})
+            print(f"{key}  {run.estimate([cell]):8.1f} s  {run.paper.key}: {cell}")
         print(
             f"{run.paper.key}: {len(missing)} of {n_cells} cells to compute, "
             f"about {duration(seconds)}"

@@ -61,12 +61,12 @@ def latent_space(latent, labels, class_names):
     return figure
 
 
-def lines_with_bands(lines, xlabel, ylabel, log_x=False):
+def lines_with_bands(lines, xlabel, ylabel, colors, log_x=False):
     """A line for each name: `lines[name]` is a frame with columns x, mean, low, high."""
     figure, axis = plt.subplots(figsize=(6, 4))
-    for color, (name, frame) in zip(COLORS, lines.items(), strict=False):
-        axis.plot(frame["x"], frame["mean"], "o-", color=color, label=name)
-        axis.fill_between(frame["x"], frame["low"], frame["high"], color=color, alpha=0.15)
+    for name, frame in lines.items():
+        axis.plot(frame["x"], frame["mean"], "o-", color=colors[name], label=name)
+        axis.fill_between(frame["x"], frame["low"], frame["high"], color=colors[name], alpha=0.15)
     if log_x:
         axis.set_xscale("log")
         ticks = sorted({x for frame in lines.values() for x in frame["x"]})

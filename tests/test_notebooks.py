@@ -45,7 +45,7 @@ def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, 
         execution_timeout=SECONDS,
     )
     seconds = time.monotonic() - start
-    print(f"{paper.notebook}: {seconds:.0f} s")
+    assert seconds < SECONDS
     run = runs.Run(paper, "smoke", results=tmp_path)
     assert run.missing() == {}
     assert run.failed() == []
@@ -108,5 +108,5 @@ def test_a_cell_that_fails_is_named(tmp_path):
 
 def test_a_notebook_that_is_not_there_is_named(tmp_path):
     run = runs.Run(papers.get(papers.KEYS[0]), "smoke", results=tmp_path)
-    with pytest.raises(runs.RunError, match="run from a clone of the project"):
-        notebooks.execute(run, tmp_path / "none.ipynb")
+    (line,) = notebooks.execute(run, tmp_path / "none.ipynb")
+    assert "run from a clone of the project" in line

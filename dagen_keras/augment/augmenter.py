@@ -32,7 +32,8 @@ class Augmenter(BaseEstimator):
         seed: fixes weights, noise and samples.
 
     Attributes:
-        classes_: the labels seen by `fit`, sorted.
+        classes_: the labels that have a model: all after `fit`, those filled up after
+            `fit_resample`.
 
     Example:
         >>> augmenter = Augmenter(functools.partial(garay_maestre_vae, latent_dim=3))
@@ -106,7 +107,8 @@ class Augmenter(BaseEstimator):
         """Adds new images to the classes that `sampling_strategy` names.
 
         Returns:
-            (x, y) followed by the new images and their labels; images in the shape that `x` has.
+            (x, y) followed by the new images and their labels; images in the shape that `x` has,
+            and in its dtype if that is a floating one.
         """
         images = self._images(x)
         y = np.asarray(y)
@@ -117,7 +119,9 @@ class Augmenter(BaseEstimator):
         new = [self.sample(n, label) for label, n in wanted.items()]
         new_labels = [np.full(n, label, dtype=y.dtype) for label, n in wanted.items()]
         x = np.asarray(x)
-        new = [images.reshape(-1, *x.shape[1:]).astype(x.dtype) for images in new]
+        # Whole numbers cannot hold the new images.
+        dtype = x.dtype if np.issubdtype(x.dtype, np.floating) else np.float32
+        new = [images.reshape(-1, *x.shape[1:]).astype(dtype) for images in new]
         return np.concatenate([x, *new]), np.concatenate([labels.astype(y.dtype), *new_labels])
 
     def model_of(self, label):
@@ -133,6 +137,10 @@ class Augmenter(BaseEstimator):
                 raise ValueError(
                     f"class {label} has {size} image; a model of a class needs at least 2."
                 )
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < least:
+                raise ValueError(f"{name} must be an integer of {least} or more; got {value!r}.")
         self._sampler()
         reusable = self._reusable(images.shape[1:])
         weights = {}

@@ -49,6 +49,9 @@ def load(name, *, data_dir=None, download=True, **options):
     allowed = {"image_size"} if name in ("photos", "shapes") else set()
     if set(options) - allowed:
         raise ValueError(f"dataset '{name}' has no option {min(set(options) - allowed)!r}.")
+    size = options.get("image_size", 32)
+    if not isinstance(size, int) or not 8 <= size <= 200:
+        raise ValueError(f"image_size must be an integer from 8 to 200; got {size!r}.")
     if name in _BUNDLED:
         return _BUNDLED[name](**options)
     directory = data_dir or os.environ.get("DAGEN_DATA_DIR") or None

@@ -55,7 +55,7 @@ def keep_share(y, classes, share, seed):
     if unknown:
         raise ValueError(f"no images of class {unknown[0]}; the classes are {known}.")
     counts = {label: int((y == label).sum()) for label in known}
-    for label in classes:
+    for label in set(classes):
         counts[label] = max(1, round(counts[label] * share))
     return _draw(y, counts, seed, "labels")
 

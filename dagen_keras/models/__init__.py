@@ -11,11 +11,12 @@ from dagen_keras.models.training import (
     fit_passes,
     predict,
 )
-from dagen_keras.models.vae import VAE, Sampling, garay_maestre_vae
+from dagen_keras.models.vae import VAE, ReleasedVAE, Sampling, garay_maestre_vae
 
 __all__ = [
     "VAE",
     "NonFiniteLossError",
+    "ReleasedVAE",
     "ReusableModel",
     "Sampling",
     "StopOnNonFiniteLoss",

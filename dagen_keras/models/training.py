@@ -96,7 +96,8 @@ def fit_passes(model, images, passes, batch_size, seed=0, windows=1, callbacks=(
         batch_size: images a step, at most.
         seed: fixes the order of images where a pass takes several steps.
         windows: entries of the history, each over as many passes.
-        callbacks: Keras callbacks; their epochs are windows.
+        callbacks: Keras callbacks; their epochs are windows. Each window is a `fit` of its own, so
+            a callback that counts over epochs, such as `EarlyStopping`, starts anew in each.
 
     Returns:
         Keras's `History`, with one entry a window.

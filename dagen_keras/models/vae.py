@@ -79,7 +79,9 @@ class VAE(keras.Model):
     def build(self, input_shape):
         self.built = True
 
-    def fit(self, x=None, *args, callbacks=None, **kwargs):
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
+    ):
         """Keras's `fit`; refuses bad images and stops as soon as the loss is not finite.
 
         Raises:
@@ -91,7 +93,7 @@ class VAE(keras.Model):
         if not isinstance(callbacks, list | tuple):
             callbacks = [] if callbacks is None else [callbacks]
         stop = StopOnNonFiniteLoss(f"the model '{self.name}'")
-        return super().fit(x, *args, callbacks=[*callbacks, stop], **kwargs)
+        return super().fit(x, y, batch_size, epochs, verbose, [*callbacks, stop], **kwargs)
 
     def call(self, images, training=False):
         mean, log_var = self.encoder(images)
@@ -138,3 +140,25 @@ def garay_maestre_vae(latent_dim, image_shape=(28, 28, 1), model_class=VAE):
         garay_maestre_encoder(latent_dim, image_shape),
         garay_maestre_decoder(latent_dim, image_shape),
     )
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class ReleasedSampling(Sampling):
+    """An erratum of Garay-Maestre et al.: their code scales the noise by the variance."""
+
+    def call(self, mean, log_var):
+        return super().call(mean, 2 * log_var)
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class ReleasedVAE(VAE):
+    """The VAE as Garay-Maestre et al. released it, to show what its two errors do.
+
+    Its noise is scaled by the variance, and the KL is averaged over latent dimensions.
+    """
+
+    sampling_class = ReleasedSampling
+
+    def kl(self, mean, log_var):
+        """The released code's KL: the exact one of N(mean, exp(log_var)), over latent_dim."""
+        return super().kl(mean, log_var) / self.latent_dim

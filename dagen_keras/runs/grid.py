@@ -10,9 +10,9 @@ from dagen_keras.runs.paper import RunError
 
 
 @functools.lru_cache(maxsize=4)
-def load_data(name, data_dir):
+def load_data(name, data_dir, download=True):
     """The dataset, read once a process."""
-    return datasets.load(name, data_dir=data_dir)
+    return datasets.load(name, data_dir=data_dir, download=download)
 
 
 def execute(paper, cell, data_dir):
@@ -24,7 +24,24 @@ def execute(paper, cell, data_dir):
     from dagen_keras import backend
 
     start = time.perf_counter()
-    record = {
+    record = _record(paper, cell)
+    try:
+        data = load_data(cell.dataset, data_dir)
+        record["fingerprint"] = data.fingerprint
+        record["data"] = data.description
+        record["values"] = paper.compute(cell.parameters, cell.seed, data)
+    except Exception as error:
+        _fail(record, error)
+    record["seconds"] = round(time.perf_counter() - start, 3)
+    record["device"] = backend.device()
+    record["backend"] = backend.keras.backend.backend()
+    record["versions"] = backend.versions()
+    record["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S")
+    return record
+
+
+def _record(paper, cell):
+    return {
         "status": "done",
         "paper": paper.key,
         "protocol_version": paper.protocol_version,
@@ -36,20 +53,12 @@ def execute(paper, cell, data_dir):
         "parameters": cell.parameters,
         "values": {},
     }
-    try:
-        data = load_data(cell.dataset, data_dir)
-        record["fingerprint"] = data.fingerprint
-        record["values"] = paper.compute(cell.parameters, cell.seed, data)
-    except Exception as error:
-        record["status"] = "failed"
-        record["error"] = f"{type(error).__name__}: {error}"
-        record["traceback"] = traceback.format_exc()
-    record["seconds"] = round(time.perf_counter() - start, 3)
-    record["device"] = backend.device()
-    record["backend"] = backend.keras.backend.backend()
-    record["versions"] = backend.versions()
-    record["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S")
-    return record
+
+
+def _fail(record, error):
+    record["status"] = "failed"
+    record["error"] = f"{type(error).__name__}: {error}"
+    record["traceback"] = "".join(traceback.format_exception(error))
 
 
 def execute_all(paper, cells, data_dir, cluster=None):
@@ -74,7 +83,13 @@ def execute_all(paper, cells, data_dir, cluster=None):
 
         futures = {client.submit(execute, paper, c, data_dir, pure=False): c for c in cells}
         for future in as_completed(list(futures)):
-            yield futures[future], future.result()
+            cell = futures[future]
+            try:
+                record = future.result()
+            except Exception as error:  # The worker is gone, say for want of memory.
+                record = {**_record(paper, cell), "seconds": 0.0}
+                _fail(record, error)
+            yield cell, record
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The ledger: one JSON line a finished cell, appended and flushed."""
 
+import itertools
 import json
 import os
 import warnings
@@ -39,7 +40,7 @@ class Ledger:
         """Writes one record and hands it to the disk before returning.
 
         Raises:
-            ValueError: if a value is not JSON (NaN included).
+            TypeError, ValueError: if a value is not JSON (NaN included).
             RunError: if the file cannot be written.
         """
         line = json.dumps(record, allow_nan=False) + "\n"
@@ -54,9 +55,10 @@ class Ledger:
             raise RunError(f"the ledger '{self.path}' cannot be written: {error}.") from error
 
     def set_aside(self):
-        """Renames the file to `runs.jsonl.old`, so that a run starts over."""
+        """Renames the file to `runs.jsonl.1.old` or the next free number, so as to start over."""
         if self.path.exists():
-            self.path.replace(self.path.with_name(self.path.name + ".old"))
+            names = (self.path.with_name(f"{self.path.name}.{n}.old") for n in itertools.count(1))
+            self.path.rename(next(name for name in names if not name.exists()))
 
     def _lines(self):
         if not self.path.exists():

@@ -4,8 +4,6 @@ import os
 import re
 from pathlib import Path
 
-from dagen_keras.runs.paper import RunError
-
 
 def execute(run, notebook):
     """Executes `notebook` with a run's parameters; it draws from the run's ledger.
@@ -25,7 +23,7 @@ def execute(run, notebook):
 
     notebook = Path(notebook)
     if not notebook.exists():
-        raise RunError(f"the notebook '{notebook}' is not there: run from a clone of the project.")
+        return [f"'{notebook}' is not there: run from a clone of the project"]
     run.directory.mkdir(parents=True, exist_ok=True)
     executed = run.directory / "notebook.ipynb"
     try:
@@ -48,6 +46,8 @@ def execute(run, notebook):
             f"{run.paper.key}: cell {error.exec_count} of {notebook.name} failed: {error.ename}: "
             f"{error.evalue} (see {executed})"
         ]
+    except Exception as error:  # The kernel died or did not start.
+        return [f"{run.paper.key}: {notebook.name} failed: {type(error).__name__}: {error}"]
     finally:
         _drop_startup_messages(executed)
     return []

@@ -3,6 +3,7 @@
 import hashlib
 import html
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,6 +58,10 @@ class Parameter:
                 raise RunError(
                     f"parameter '{name}' must be {self.minimum} or more; got {element!r}."
                 )
+            if isinstance(element, float) and not math.isfinite(element):
+                raise RunError(f"parameter '{name}' must be finite; got {element!r}.")
+            if element in parsed:
+                raise RunError(f"parameter '{name}' must not repeat a value; got {value!r}.")
             parsed.append(element)
         return parsed if is_list else parsed[0]
 
@@ -176,8 +181,12 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is made from a ledger. `report[name]` is the table or figure of that name."""
+    """All that is made from a ledger. `report[name]` is the table or figure of that name.
 
+    `data` is how titles name the data.
+    """
+
+    data: str = ""
     tables: list = field(default_factory=list)
     figures: list = field(default_factory=list)
     claims: list = field(default_factory=list)
@@ -208,7 +217,7 @@ class Report:
         ]
         return Table(
             "claims",
-            "Claims",
+            f"Claims on {self.data}",
             "effects with 95 % bootstrap intervals, in the unit of each row",
             pd.DataFrame(rows),
         )
@@ -216,7 +225,7 @@ class Report:
     def errata_table(self):
         """One row an erratum, with its evidence."""
         rows = [{"erratum": e.text, "evidence": e.evidence} for e in self.errata]
-        return Table("errata", "Errata", "text", pd.DataFrame(rows))
+        return Table("errata", f"Errata, with evidence on {self.data}", "text", pd.DataFrame(rows))
 
 
 @dataclass(frozen=True)

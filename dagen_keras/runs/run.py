@@ -1,11 +1,13 @@
 """A run: one paper at one profile in one results directory."""
 
+import os
 import time
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
+from dagen_keras.datasets import DataError
 from dagen_keras.runs import page
 from dagen_keras.runs.grid import execute_all, load_data
 from dagen_keras.runs.ledger import Ledger
@@ -30,7 +32,8 @@ class Run:
         profile: "smoke", "quick" or "paper".
         parameters: values that differ from the profile's, by name.
         results: the results directory; default: `default_results()`.
-        data_dir: where datasets that are not bundled are.
+        data_dir: where datasets that are not bundled are; default: `DAGEN_DATA_DIR`.
+        download: whether data that is not there may be downloaded.
 
     Raises:
         RunError: for an unknown profile or parameter, or a value of the wrong type.
@@ -41,22 +44,47 @@ class Run:
         >>> run.report().tables[0].frame
     """
 
-    def __init__(self, paper, profile="quick", parameters=None, results=None, data_dir=None):
+    def __init__(
+        self,
+        paper,
+        profile="quick",
+        parameters=None,
+        results=None,
+        data_dir=None,
+        download=True,
+    ):
         self.paper = paper
         self.profile = profile
         self.parameters = resolve_parameters(paper, profile, parameters)
         self.results = Path(results).expanduser() if results else default_results()
-        self.data_dir = str(data_dir) if data_dir else None
+        data_dir = data_dir or os.environ.get("DAGEN_DATA_DIR")
+        self.data_dir = str(Path(data_dir).expanduser().resolve()) if data_dir else None
+        self.download = download
         self.directory = self.results / profile / paper.key
         self.ledger = Ledger(self.directory / "runs.jsonl")
         self.cells = paper.cells(self.parameters)
+        self._identities = {}
 
     def data(self, name=None):
         """A dataset of the run; by default the one that its parameters name."""
-        return load_data(name or self.parameters["dataset"], self.data_dir)
+        return load_data(name or self.parameters["dataset"], self.data_dir, self.download)
 
     def key(self, cell):
-        return cell.key(self.paper, self.data(cell.dataset).fingerprint)
+        return cell.key(self.paper, self._identity(cell.dataset)[0])
+
+    def _identity(self, name):
+        """Fingerprint and description of a dataset; from the ledger where it cannot be had."""
+        if name not in self._identities:
+            try:
+                data = self.data(name)
+                self._identities[name] = data.fingerprint, data.description
+            except DataError:
+                known = [r for r in self.ledger.read().values() if r.get("dataset") == name]
+                known = [r for r in known if "fingerprint" in r]
+                if not known:
+                    raise
+                self._identities[name] = known[-1]["fingerprint"], known[-1].get("data", name)
+        return self._identities[name]
 
     def missing(self):
         """The cells that the ledger does not hold as done, each computation once, in order."""
@@ -83,7 +111,7 @@ class Run:
         fails is recorded with its error, and the others go on.
 
         Args:
-            fresh: start over; the old ledger is kept as `runs.jsonl.old`.
+            fresh: start over; the old ledger is kept under another name.
             cluster: address of a dask scheduler; see `execute_all`.
             progress: whether to show a progress bar with the time left.
 
@@ -95,9 +123,10 @@ class Run:
             DataError: if the data cannot be had.
         """
         with writer(self.results):
+            missing = self.missing()
             if fresh:
                 self.ledger.set_aside()
-            missing = self.missing()
+                missing = self.missing()
             keys = {id(cell): key for key, cell in missing.items()}
             failed = []
             with tqdm(
@@ -121,12 +150,12 @@ class Run:
     def _append(self, record):
         try:
             self.ledger.append(record)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             record = {
                 **record,
                 "status": "failed",
                 "values": {},
-                "error": f"a result is not a JSON number: {error}",
+                "error": f"a result is not a number of JSON: {error}",
             }
             self.ledger.append(record)
         return record
@@ -174,7 +203,9 @@ class Run:
             "question": self.paper.question,
             "protocol_version": self.paper.protocol_version,
             "parameters": self.parameters,
-            "data": self.data().description,
+            "data": "; ".join(
+                dict.fromkeys(self._identity(cell.dataset)[1] for cell in self.cells)
+            ),
             "devices": sorted(frame["device"].unique()) if len(frame) else [],
             "backends": sorted(frame["backend"].unique()) if len(frame) else [],
             "cells": len({self.key(cell) for cell in self.cells}),

@@ -67,6 +67,13 @@ def test_fit_resample_counts_as_imbalanced_learn_does(imbalanced, strategy):
     assert y_new.dtype == y.dtype
 
 
+def test_binary_images_of_whole_numbers_get_images_with_shades(imbalanced):
+    x, y = imbalanced
+    x_new, _ = _augmenter(epochs=1).fit_resample((x > 0.5).astype(int), y)
+    assert x_new.dtype.kind == "f"
+    assert len(np.unique(x_new[len(x) :])) > 10
+
+
 def test_works_in_a_pipeline_with_flat_images(imbalanced):
     x, y = imbalanced
     flat = x.reshape(len(x), -1).astype("float64")
@@ -124,6 +131,10 @@ def test_misuse_is_explained(imbalanced):
     assert augmenter.sample(0, 0).shape == (0, 8, 8, 1)
     with pytest.raises(ValueError, match="unknown sampler 'priro'; known are prior, uniform"):
         _augmenter(sampler="priro").fit(*imbalanced)
+    for wrong in ({"epochs": 0}, {"batch_size": 0}, {"seed": -1}, {"epochs": 1.5}):
+        name = next(iter(wrong))
+        with pytest.raises(ValueError, match=f"{name} must be an integer"):
+            _augmenter(**wrong).fit(*imbalanced)
     with pytest.raises(ValueError, match="model must be a function"):
         Augmenter("vae").fit(*imbalanced)
 

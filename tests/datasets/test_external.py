@@ -31,7 +31,7 @@ def _write_npz(path, rng, shape=(28, 28), **replaced):
 def test_npz_in_the_layout_of_keras_datasets(tmp_path, rng, name, shape):
     _write_npz(tmp_path / f"{name}.npz", rng, shape, y_train=np.arange(30)[:, None] % 10)
     data = datasets.load(name, data_dir=tmp_path)
-    assert data.x_train.shape == (30, 28, 28, 1) if len(shape) == 2 else (30, *shape)
+    assert data.x_train.shape == ((30, 28, 28, 1) if len(shape) == 2 else (30, *shape))
     assert data.x_train.dtype == np.float32
     assert 0 <= data.x_train.min() < data.x_train.max() <= 1
     assert data.y_train.shape == (30,)
@@ -73,6 +73,8 @@ def test_unknown_names_and_options_are_refused():
         datasets.load("mnits")
     with pytest.raises(ValueError, match="no option 'image_size'"):
         datasets.load("digits", image_size=3)
+    with pytest.raises(ValueError, match="image_size must be an integer from 8 to 200; got 0"):
+        datasets.load("photos", image_size=0)
 
 
 def test_an_empty_directory_says_what_was_looked_for_where_and_how_to_supply_it(tmp_path):

@@ -99,8 +99,9 @@ def test_saves_and_loads_to_the_same_output_also_after_training(tmp_path, images
     loaded.fit(images, epochs=1, verbose=0)
 
 
-def test_loads_in_a_fresh_process(tmp_path, images):
-    vae = _vae()
+@pytest.mark.parametrize("model_class", [models.VAE, models.ReleasedVAE])
+def test_loads_in_a_fresh_process(tmp_path, images, model_class):
+    vae = models.garay_maestre_vae(2, (8, 8, 1), model_class)
     vae.save(tmp_path / "vae.keras")
     np.save(tmp_path / "images.npy", images)
     code = (
@@ -127,3 +128,13 @@ def test_the_seed_fixes_training(images):
         vae.fit(images, batch_size=5, epochs=2, verbose=0, shuffle=False)
         weights.append(np.concatenate([np.ravel(w) for w in vae.get_weights()]))
     np.testing.assert_array_equal(*weights)
+
+
+def test_released_vae_scales_noise_by_the_variance_and_averages_the_kl():
+    vae = models.garay_maestre_vae(4, (8, 8, 1), models.ReleasedVAE)
+    mean, log_var = np.full((1, 4), 0.5, "float32"), np.full((1, 4), -1.0, "float32")
+    exact = models.VAE.kl(vae, mean, log_var)
+    np.testing.assert_allclose(vae.kl(mean, log_var), np.asarray(exact) / 4, rtol=1e-6)
+    many = np.zeros((100_000, 4), "float32")
+    z = np.asarray(vae.sampling(many, many - 1.0))
+    assert z.std() == pytest.approx(np.exp(-1.0), rel=0.02)

@@ -68,7 +68,9 @@ def test_nan_is_no_json_and_writes_nothing(ledger):
 def test_set_aside_keeps_the_old_file(ledger):
     ledger.set_aside()
     assert ledger.read() == {}
-    assert list(Ledger(ledger.path.with_name("runs.jsonl.old")).read()) == ["a", "b", "c"]
+    ledger.append(_record("z"))
+    ledger.set_aside()
+    assert list(Ledger(ledger.path.with_name("runs.jsonl.1.old")).read()) == ["a", "b", "c"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from runs.toy import PAPER
 
+from dagen_keras.datasets import DataError
 from dagen_keras.runs import Run, RunError, writer
 
 TESTS = Path(__file__).parents[1]
@@ -70,11 +71,12 @@ def test_a_failed_cell_is_recorded_and_tried_again_while_the_others_go_on(run, m
     assert run.failed() == []
 
 
-def test_a_result_that_is_nan_fails_its_cell(run, monkeypatch):
-    monkeypatch.setenv("TOY_TROUBLE", "3:nan")
+@pytest.mark.parametrize("trouble", ["nan", "numpy"])
+def test_a_result_that_json_does_not_know_fails_its_cell(run, monkeypatch, trouble):
+    monkeypatch.setenv("TOY_TROUBLE", f"3:{trouble}")
     failed = run.compute(progress=False)
     assert len(failed) == 2
-    assert "not a JSON number" in failed[0]["error"]
+    assert "not a number of JSON" in failed[0]["error"]
     assert len(run.frame()) == 5
 
 
@@ -92,7 +94,38 @@ def test_fresh_starts_over_and_keeps_the_old_ledger(run):
     run.compute(progress=False)
     run.compute(progress=False, fresh=True)
     assert len(_lines(run)) == 6
-    assert run.ledger.path.with_name("runs.jsonl.old").exists()
+    old = run.ledger.path.with_name("runs.jsonl.1.old").read_text()
+    assert len(old.splitlines()) == 6
+
+
+def test_fresh_keeps_the_ledger_when_the_data_cannot_be_had(run, tmp_path, monkeypatch):
+    run.compute(progress=False)
+    before = run.ledger.path.read_text().replace(run.data().fingerprint, "0" * 16)
+    run.ledger.path.write_text(before.replace('"dataset": "digits"', '"dataset": "other"'))
+    before = run.ledger.path.read_text()
+
+    def absent(*arguments):
+        raise DataError("gone")
+
+    monkeypatch.setattr("dagen_keras.runs.run.load_data", absent)
+    with pytest.raises(DataError):
+        Run(PAPER, "paper", results=tmp_path).compute(progress=False, fresh=True)
+    assert run.ledger.path.read_text() == before
+
+
+def test_a_report_needs_no_data_where_the_ledger_has_its_fingerprint(run, tmp_path, monkeypatch):
+    run.compute(progress=False)
+
+    def absent(*arguments):
+        raise DataError("gone")
+
+    monkeypatch.setattr("dagen_keras.runs.run.load_data", absent)
+    elsewhere = Run(PAPER, "paper", results=tmp_path)
+    elsewhere.write_report()
+    assert len(elsewhere.frame()) == 7
+    page = (tmp_path / "paper" / "index.html").read_text()
+    assert "6 of 6 computed" in page
+    assert "bundled digits: scikit-learn" in page
 
 
 def test_a_torn_and_a_foreign_line_lose_nothing(run):

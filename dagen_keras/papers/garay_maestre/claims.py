@@ -32,7 +32,8 @@ def claims(scores, levels):
             wide,
             "CNN",
             "extreme",
-            f"One-sided Wilcoxon signed-rank test over seeds, CNN against level 6 of Fig. 3, "
+            f"One-sided Wilcoxon signed-rank test over seeds, CNN against level 6 of Fig. 3 "
+            "(whitening of training images included), "
             f"alpha {ALPHA}.",
         )
     )

@@ -4,7 +4,12 @@ import numpy as np
 from scipy import optimize
 
 from dagen_keras.evaluate import bootstrap_median_interval
-from dagen_keras.papers.garay_maestre.scores import reported, two_sided
+from dagen_keras.papers.garay_maestre.scores import (
+    at_released_latent_dim,
+    independent,
+    reported,
+    two_sided,
+)
 from dagen_keras.runs.paper import Erratum
 
 
@@ -88,34 +93,40 @@ def _leakage_evidence(released):
 
 
 def _unseen_evidence(scores, released):
-    means = released.groupby("method")["f1"].mean()
-    ours = scores[scores["train_size"].isin(released["train_size"].unique())]
-    ours = ours.groupby("method")["f1"].mean()
-    parts = []
-    if {"AUG", "AUG+VAE"} <= set(ours.index):
-        parts.append(
-            f"With equal updates, AUG {ours['AUG']:.2f} and the true AUG+VAE "
-            f"{ours['AUG+VAE']:.2f} % F1"
-        )
-    known = [m for m in ("AUG", "AUG+VAE", "AUG+VAE true") if m in means.index]
-    if "AUG+VAE" in known:
-        parts.append(
-            "under the released protocol, " + ", ".join(f"{m} {means[m]:.2f}" for m in known)
-        )
-        theirs = reported("table2_f1_percent").groupby("train_size")["AUG+VAE"].mean()
-        paper = theirs.reindex(released["train_size"].unique()).mean()
-        nearest = min(known, key=lambda m: abs(means[m] - paper))
-        if not np.isnan(paper):
-            parts.append(f"the paper's AUG+VAE, {paper:.2f}, is nearest to the released {nearest}")
-    if not parts:
-        return "Not computed at this profile."
-    return "; ".join(parts) + "."
+    """F1 of AUG and AUG+VAE by how they were trained, on the (size, seed) pairs of all of them."""
+    names = {
+        "AUG": "released AUG",
+        "AUG+VAE": "released AUG+VAE",
+        "AUG+VAE true": "true AUG+VAE with the released number of updates",
+    }
+    ours, theirs = at_released_latent_dim(scores, released)
+    wide = released.pivot_table("f1", ["train_size", "seed"], "method").rename(columns=names)
+    wide = wide.reindex(columns=[n for n in names.values() if n in wide])
+    equal = independent(ours)[["AUG", "AUG+VAE"]].dropna()
+    equal.columns = ["AUG with equal updates", "true AUG+VAE with equal updates"]
+    if names["AUG+VAE"] not in wide:
+        if equal.empty:
+            return "Not computed at this profile."
+        means = equal.mean()
+        return ", ".join(f"{name} {means[name]:.2f}" for name in means.index) + " % F1."
+    wide = wide.join(equal).dropna()
+    if wide.empty:
+        return "Not computed on the same images yet."
+    means = wide.mean()
+    text = ", ".join(f"{name} {means[name]:.2f}" for name in means.index)
+    sizes = wide.index.get_level_values("train_size")
+    paper = theirs["AUG+VAE"].reindex(sizes).mean()
+    nearest = (means - paper).abs().idxmin()
+    return (
+        f"F1 over the same {len(wide)} (size, seed) pairs: {text} %. The paper's AUG+VAE, "
+        f"{paper:.2f} %, is nearest to the {nearest}."
+    )
 
 
 def _updates_evidence(released):
     text = (
-        "From the code's steps: an epoch of CNN on 50 images (42 or 40 train) is 2 updates of "
-        "batch 32, one of AUG as many as there are images, so 20 times as many."
+        "From the code's steps: an epoch of CNN on 50 images (40 train) is 2 updates of "
+        "batch 32, one of AUG as many as there are images, 40: 20 times as many."
     )
     if released.empty:
         return text

@@ -21,24 +21,6 @@ SYNTHETIC_PER_CLASS = 2500
 FIGURE2_COLUMNS = 8
 
 
-@keras.saving.register_keras_serializable("dagen_keras")
-class ReleasedSampling(models.Sampling):
-    """An erratum: the released code scales the noise by the variance, exp(log_var)."""
-
-    def call(self, mean, log_var):
-        return super().call(mean, 2 * log_var)
-
-
-@keras.saving.register_keras_serializable("dagen_keras")
-class ReleasedVAE(models.VAE):
-    """The VAE as released: noise scaled by the variance, KL averaged over latent dimensions."""
-
-    sampling_class = ReleasedSampling
-
-    def kl(self, mean, log_var):
-        return super().kl(mean, log_var) / self.latent_dim
-
-
 def transforms(level=ADJUSTED):
     """Conventional augmentation: 0 is the paper's adjusted one, 6 the released extreme.
 
@@ -114,7 +96,7 @@ def classify(
             seed,
             latent_dim,
             vae_epochs,
-            ReleasedVAE if released else models.VAE,
+            models.ReleasedVAE if released else models.VAE,
             sampling,
             min(SYNTHETIC_PER_CLASS, needed),
         )
@@ -295,7 +277,7 @@ def vae_losses(data, seed, *, train_size, latent_dim, vae_epochs):
     (x, y), _ = subset(data, train_size, seed)
     images = x[y == y.min()]
     result = {}
-    for name, model_class in (("exact", models.VAE), ("released", ReleasedVAE)):
+    for name, model_class in (("exact", models.VAE), ("released", models.ReleasedVAE)):
         vae = _vae(latent_dim, data.image_shape, model_class).fresh(backend.subseed(seed, "vae"))
         models.fit_passes(
             vae,

@@ -32,8 +32,9 @@ def figures(frame, scores, levels, released, data):
             Figure(
                 "figure3",
                 f"Fig. 3 on {data}, {size} training images: macro F1 from the adjusted "
-                "augmentation (0) to all transformations (6); the line is no augmentation. "
-                "Dots are runs.",
+                "augmentation (0) to all transformations (6); the line is no augmentation, dots "
+                "are runs. Level 6 also whitens training images (ZCA), and test images stay as "
+                "they are.",
                 functools.partial(draw_figure3, levels),
             )
         )
@@ -92,13 +93,19 @@ def draw_f1_by_size(scores):
         if len(values):
             table = values.agg(["mean", "min", "max"]).reset_index()
             lines[method] = table.set_axis(["x", "mean", "low", "high"], axis=1)
+    colors = {method: plots.COLORS[METHODS.index(method)] for method in lines}
     figure = plots.lines_with_bands(
-        lines, "training images in all (log scale)", "macro F1 on test images, %", log_x=True
+        lines,
+        "training images in all (log scale)",
+        "macro F1 on test images, %",
+        colors,
+        log_x=True,
     )
     axis = figure.axes[0]
     theirs = reported("table2_f1_percent").groupby("train_size")[list(METHODS)].mean()
     theirs = theirs[theirs.index.isin(scores["train_size"].unique())]
-    for color, method in zip(plots.COLORS, METHODS, strict=False):
+    for method in METHODS:
+        color = plots.COLORS[METHODS.index(method)]
         axis.plot(theirs.index, theirs[method], "s:", color=color, markersize=4, alpha=0.8)
     return figure
 

@@ -15,8 +15,9 @@ def report(frame, parameters):
     levels = scores_of(frame, "Fig. 3")
     released = scores_of(frame, "Released protocol")
     return Report(
+        data=data,
         tables=[
-            table2(scores, data),
+            table2(scores, data, parameters["max_epochs"]),
             table3(scores, data),
             released_table(scores, released, data),
         ],

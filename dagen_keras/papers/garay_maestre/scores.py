@@ -64,4 +64,14 @@ def two_sided(difference):
     difference = np.asarray(difference, float)
     if not np.any(difference):
         return np.nan
-    return float(f"{stats.wilcoxon(difference).pvalue:.2g}")
+    return float(f"{stats.wilcoxon(difference).pvalue:.3g}")
+
+
+def at_released_latent_dim(scores, released):
+    """Our scores and the paper's at the latent dimension of the released protocol's runs."""
+    used = released["latent_dim"].dropna().unique()
+    theirs = reported("table2_f1_percent")
+    if len(used):
+        scores = scores[scores["latent_dim"].isna() | (scores["latent_dim"] == used[0])]
+    latent_dim = used[0] if len(used) else 3
+    return scores, theirs[theirs["latent_dim"] == latent_dim].set_index("train_size")
