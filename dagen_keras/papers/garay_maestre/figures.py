@@ -113,10 +113,18 @@ def draw_f1_by_size(scores):
 def draw_leakage(released):
     """F1 chosen on test images against F1 chosen on validation, run by run."""
     figure, axis = plt.subplots(figsize=(5, 4.5))
-    for color, (method, runs) in zip(
-        plots.COLORS, released.groupby("method", sort=False), strict=False
-    ):
-        axis.plot(runs["f1_selected_on_validation"], runs["f1"], "o", color=color, label=method)
+    for number, (method, runs) in enumerate(released.groupby("method", sort=False)):
+        # Open rings that shrink: equal runs of two methods stay visible.
+        axis.plot(
+            runs["f1_selected_on_validation"],
+            runs["f1"],
+            "o",
+            color=plots.COLORS[number],
+            markerfacecolor="none",
+            markeredgewidth=1.8,
+            markersize=13 - 2 * number,
+            label=method,
+        )
     both = released[["f1", "f1_selected_on_validation"]].to_numpy()
     ends = [both.min() - 1, both.max() + 1]
     axis.plot(ends, ends, color="0.6", linewidth=1, label="no leakage")
