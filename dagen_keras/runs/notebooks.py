@@ -26,6 +26,8 @@ def execute(run, notebook):
         return [f"'{notebook}' is not there: run from a clone of the project"]
     run.directory.mkdir(parents=True, exist_ok=True)
     executed = run.directory / "notebook.ipynb"
+    if run.data_dir:  # The kernel inherits it; it does not stand in the executed copy.
+        os.environ["DAGEN_DATA_DIR"] = run.data_dir
     try:
         papermill.execute_notebook(
             os.path.relpath(notebook),
@@ -33,7 +35,7 @@ def execute(run, notebook):
             parameters={
                 "profile": run.profile,
                 "results": os.path.relpath(run.results, notebook.parent),
-                "data_dir": run.data_dir and os.path.relpath(run.data_dir, notebook.parent),
+                "data_dir": None,
                 "parameters": run.parameters,
                 "compute": False,
             },
