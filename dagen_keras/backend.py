@@ -49,9 +49,10 @@ def convolution_compile_options(tiny_batches=False):
     """Arguments of `Model.compile` that make convolutional models fastest.
 
     On the CPU TensorFlow's own convolutions beat XLA's at full batches. At a batch of a few
-    images (`tiny_batches`) they are level with XLA once several steps run in one call, and
-    nothing is compiled anew for each batch size: `benchmarks/compile_options.py`. JAX has no
-    choice, and a GPU is best left to Keras.
+    images (`tiny_batches`) they are about level with XLA, and nothing is compiled anew for each
+    batch size; several steps a call save overhead that this benchmark, on a noisy machine, shows
+    at four images at most: `benchmarks/compile_options.py`. JAX has no choice, and a GPU is best
+    left to Keras.
     """
     if keras.backend.backend() != "tensorflow" or on_gpu():
         return {"jit_compile": "auto"}
