@@ -1,5 +1,6 @@
 """Where images come from: `load(name)` and seeded splits."""
 
+from dagen_keras.datasets import oasis, phantoms
 from dagen_keras.datasets.base import DataError, Dataset
 from dagen_keras.datasets.registry import NAMES, load, n_classes
 from dagen_keras.datasets.splits import (
@@ -17,6 +18,8 @@ __all__ = [
     "keep_share",
     "load",
     "n_classes",
+    "oasis",
+    "phantoms",
     "stratified_validation",
     "unbalanced_subset",
 ]

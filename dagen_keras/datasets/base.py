@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from dagen_keras import checks
 
@@ -23,6 +24,8 @@ class Dataset:
         y_train, y_test: int64 labels, shape (n,).
         class_names: one string a class.
         description: one sentence on where the images come from, for a table's title.
+        subjects: where the images are of people, a DataFrame with one row an image, the training
+            images' first; else None.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Dataset:
     y_test: np.ndarray
     class_names: tuple
     description: str
+    subjects: pd.DataFrame | None = None
 
     @property
     def n_classes(self):
@@ -52,13 +56,15 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
-def make_dataset(name, train, test, class_names, description):
+def make_dataset(name, train, test, class_names, description, subjects=None):
     """A `Dataset` from (images, labels) pairs, checked and put into canonical order.
+
+    `subjects`, if given, has one row an image, the training images' first, and is reordered too.
 
     The order is by label and then by a hash of the image, so that copies of one dataset in
     different files give the same subsets for the same seed.
     """
-    parts = []
+    parts, orders = [], []
     for part, (x, y) in (("train", train), ("test", test)):
         x = np.asarray(x)
         if x.ndim == 3:
@@ -77,7 +83,11 @@ def make_dataset(name, train, test, class_names, description):
             )
         order = _canonical_order(x, y)
         parts += [x[order], y[order]]
-    return Dataset(name, *parts, tuple(class_names), description)
+        orders.append(order)
+    if subjects is not None:
+        rows = np.concatenate([orders[0], len(orders[0]) + orders[1]])
+        subjects = subjects.iloc[rows].reset_index(drop=True)
+    return Dataset(name, *parts, tuple(class_names), description, subjects)
 
 
 def _to_bytes(x):

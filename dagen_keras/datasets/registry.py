@@ -3,18 +3,29 @@
 import os
 from pathlib import Path
 
-from dagen_keras.datasets import bundled, external
+from dagen_keras.datasets import bundled, external, oasis, phantoms
 
-_BUNDLED = {"digits": bundled.digits, "photos": bundled.photos, "shapes": bundled.shapes}
-_BUNDLED_CLASSES = {"digits": 10, "photos": 2, "shapes": 2}
+_BUNDLED = {
+    "digits": bundled.digits,
+    "photos": bundled.photos,
+    "shapes": bundled.shapes,
+    "phantoms": phantoms.load,
+}
+_N_CLASSES = {"digits": 10, "photos": 2, "shapes": 2, "phantoms": 2, "oasis": 2}
+_OPTIONS = {
+    "photos": {"image_size"},
+    "shapes": {"image_size"},
+    "phantoms": {"downsample"},
+    "oasis": {"downsample", "slice_index"},
+}
 
-NAMES = (*_BUNDLED, *external.SPECIFICATIONS)
+NAMES = (*_BUNDLED, *external.SPECIFICATIONS, "oasis")
 
 
 def n_classes(name):
     """How many classes a dataset has, without reading it."""
-    if name in _BUNDLED:
-        return _BUNDLED_CLASSES[name]
+    if name in _N_CLASSES:
+        return _N_CLASSES[name]
     return len(external.SPECIFICATIONS[name].class_names)
 
 
@@ -22,17 +33,21 @@ def load(name, *, data_dir=None, download=True, **options):
     """A dataset by its name.
 
     Args:
-        name: `"digits"`, `"photos"`, `"shapes"` (bundled), `"mnist"`, `"fashion_mnist"`,
-            `"emnist"` (balanced, 47 classes), `"cifar10"` or `"cifar100"`.
+        name: `"digits"`, `"photos"`, `"shapes"`, `"phantoms"` (bundled), `"mnist"`,
+            `"fashion_mnist"`, `"emnist"` (balanced, 47 classes), `"cifar10"`, `"cifar100"` or
+            `"oasis"`.
         data_dir: for the datasets that are not bundled, the directory that holds `<name>.npz`
             (arrays x_train, y_train, x_test, y_test, as in `keras.datasets`) or a prepared TFDS
-            dataset. Default: the environment variable `DAGEN_DATA_DIR`, else TFDS's own.
+            dataset, or OASIS-1 (in its folder `oasis`, or itself). Default: the environment
+            variable `DAGEN_DATA_DIR`, else TFDS's own.
         download: whether TFDS may download what is not there.
-        **options: `image_size` for `"photos"` (default 32) and `"shapes"` (default 50).
+        **options: `image_size` for `"photos"` (default 32) and `"shapes"` (default 50);
+            `downsample` for `"phantoms"` and `"oasis"` (default 1: 208x176 pixels; 4: 52x44);
+            `slice_index` for `"oasis"` (default 90).
 
     Returns:
         A `Dataset`: images float32 in [0, 1] of shape (n, height, width, channels), integer
-        labels, class names.
+        labels, class names; for `"phantoms"` and `"oasis"` the subjects too.
 
     Raises:
         ValueError: if the name or an option is unknown.
@@ -46,13 +61,16 @@ def load(name, *, data_dir=None, download=True, **options):
     """
     if name not in NAMES:
         raise ValueError(f"unknown dataset {name!r}; known are {', '.join(NAMES)}.")
-    allowed = {"image_size"} if name in ("photos", "shapes") else set()
-    if set(options) - allowed:
-        raise ValueError(f"dataset '{name}' has no option {min(set(options) - allowed)!r}.")
+    unknown = set(options) - _OPTIONS.get(name, set())
+    if unknown:
+        raise ValueError(f"dataset '{name}' has no option {min(unknown)!r}.")
     size = options.get("image_size", 32)
     if not isinstance(size, int) or not 8 <= size <= 200:
         raise ValueError(f"image_size must be an integer from 8 to 200; got {size!r}.")
     if name in _BUNDLED:
         return _BUNDLED[name](**options)
     directory = data_dir or os.environ.get("DAGEN_DATA_DIR") or None
-    return external.load(name, Path(directory).expanduser() if directory else None, download)
+    directory = Path(directory).expanduser() if directory else None
+    if name == "oasis":
+        return oasis.load(directory, **options)
+    return external.load(name, directory, download)

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from dagen_keras.datasets.base import DataError, make_dataset
@@ -32,6 +33,20 @@ def test_floats_and_bytes_of_the_same_images_agree(rng):
     (x, y), test = _parts(rng)
     floats = make_dataset("a", (x / 255.0, y), test, "abc", "")
     assert floats.fingerprint == make_dataset("a", (x, y), test, "abc", "").fingerprint
+
+
+def test_subjects_follow_their_images(rng):
+    (x, y), (x_test, y_test) = _parts(rng)
+    pixels = np.concatenate([x, x_test])[:, 0, 0]
+    subjects = pd.DataFrame({"pixel": pixels, "label": np.concatenate([y, y_test])})
+    data = make_dataset("a", (x, y), (x_test, y_test), "abc", "", subjects=subjects)
+    images = np.concatenate([data.x_train, data.x_test])
+    np.testing.assert_allclose(data.subjects["pixel"] / 255, images[:, 0, 0, 0], rtol=1e-6)
+    np.testing.assert_array_equal(data.subjects["label"], [*data.y_train, *data.y_test])
+    assert data.subjects.index.tolist() == list(range(40))
+    without = make_dataset("a", (x, y), (x_test, y_test), "abc", "")
+    assert without.subjects is None
+    assert without.fingerprint == data.fingerprint
 
 
 @pytest.mark.parametrize(
