@@ -1,10 +1,12 @@
 """Conventional augmentation with Keras's layers, outside of the compiled model."""
 
+import numbers
+
 import keras
 import numpy as np
 from keras import layers, ops
 
-from dagen_keras import backend
+from dagen_keras import backend, checks
 
 
 class RandomScale(layers.Layer):
@@ -21,19 +23,56 @@ class RandomScale(layers.Layer):
     def call(self, images, training=True):
         n, height, width, _ = images.shape
         scales = keras.random.uniform((2, n, 1), 1 - self.zoom, 1 + self.zoom, seed=self.generator)
-        zeros = ops.zeros((n, 1))
         centers = (width - 1) / 2, (height - 1) / 2
-        (x, y), (shift_x, shift_y) = (
-            scales,
-            [(1 - scale) * center for scale, center in zip(scales, centers, strict=True)],
-        )
-        # A point (x, y) of the result shows (a0 x + a1 y + a2, b0 x + b1 y + b2) of the image.
-        rows = ops.concatenate([x, zeros, shift_x, zeros, y, shift_y, zeros, zeros], axis=1)
-        return ops.image.affine_transform(images, rows, fill_mode="nearest")
+        shifts = [(1 - scale) * center for scale, center in zip(scales, centers, strict=True)]
+        return _resample(images, scales, shifts)
+
+
+class RandomCrop(layers.Layer):
+    """Shows a part of each image at the image's size; the part's sides are [1 - crop, 1] of it.
+
+    Both sides are cropped by the same share, drawn uniformly, as is the part's place. Keras's
+    `RandomCrop` gives smaller images.
+    """
+
+    def __init__(self, crop):
+        super().__init__()
+        self.crop = crop
+        self.generator = keras.random.SeedGenerator()
+
+    def call(self, images, training=True):
+        n, height, width, _ = images.shape
+        scale = keras.random.uniform((n, 1), 1 - self.crop, 1, seed=self.generator)
+        places = keras.random.uniform((2, n, 1), seed=self.generator)
+        room = (1 - scale) * (width - 1), (1 - scale) * (height - 1)
+        shifts = [place * length for place, length in zip(places, room, strict=True)]
+        return _resample(images, (scale, scale), shifts)
+
+
+class RandomNoise(layers.Layer):
+    """Adds Gaussian noise of standard deviation `noise` to each pixel, clipped to [0, 1]."""
+
+    def __init__(self, noise):
+        super().__init__()
+        self.noise = noise
+        self.generator = keras.random.SeedGenerator()
+
+    def call(self, images, training=True):
+        noise = keras.random.normal(images.shape, stddev=self.noise, seed=self.generator)
+        return ops.clip(images + noise, 0, 1)
+
+
+def _resample(images, scales, shifts):
+    """Images whose pixel (x, y) shows (scale_x x + shift_x, scale_y y + shift_y) of the given."""
+    (scale_x, scale_y), (shift_x, shift_y) = scales, shifts
+    zeros = ops.zeros_like(shift_x)
+    # A point (x, y) of the result shows (a0 x + a1 y + a2, b0 x + b1 y + b2) of the image.
+    rows = [scale_x, zeros, shift_x, zeros, scale_y, shift_y, zeros, zeros]
+    return ops.image.affine_transform(images, ops.concatenate(rows, axis=1), fill_mode="nearest")
 
 
 class ClassicTransforms:
-    """Random geometric transforms of images.
+    """Random geometric transforms of images, and noise.
 
     They run eagerly on whole arrays: inside a compiled model Keras's random layers would switch
     XLA off. Pixels outside of an image repeat its border.
@@ -47,6 +86,13 @@ class ClassicTransforms:
         flip: whether to flip at random in both directions.
         zca: whether to decorrelate pixels first (ZCA whitening fitted to the images given to
             `fit`; the result is not confined to [0, 1]).
+        crop: largest share of the height and width that is cropped away, in [0, 1); what is left
+            is resized to the image's size.
+        noise: standard deviation of Gaussian noise, added last; the result is clipped to [0, 1].
+
+    Raises:
+        ValueError: if `crop` or `noise` is out of range, or noise, which clips to [0, 1], is asked
+            for with `zca`.
 
     Example:
         >>> transforms = ClassicTransforms(rotation=20, width_shift=0.2, height_shift=0.2)
@@ -54,8 +100,26 @@ class ClassicTransforms:
     """
 
     def __init__(
-        self, rotation=0, width_shift=0, height_shift=0, shear=0, zoom=0, flip=False, zca=False
+        self,
+        rotation=0,
+        width_shift=0,
+        height_shift=0,
+        shear=0,
+        zoom=0,
+        flip=False,
+        zca=False,
+        crop=0,
+        noise=0,
     ):
+        if not 0 <= crop < 1:
+            raise ValueError(f"crop must be a share in [0, 1); got {crop!r}.")
+        if not 0 <= noise < np.inf:
+            raise ValueError(f"noise must be a standard deviation of 0 or more; got {noise!r}.")
+        if noise and zca:
+            raise ValueError(
+                "noise clips images to [0, 1], and whitened images (zca=True) are not confined to "
+                "it; choose one of the two."
+            )
         self.zca = zca
         self._whitening = None
         steps = []
@@ -69,6 +133,11 @@ class ClassicTransforms:
             steps.append(RandomScale(zoom))
         if flip:
             steps.append(layers.RandomFlip())
+        # A step's seed is numbered by its place: a new kind of step goes to the end.
+        if crop:
+            steps.append(RandomCrop(crop))
+        if noise:
+            steps.append(RandomNoise(noise))
         self._steps = steps
 
     def fit(self, images):
@@ -95,3 +164,32 @@ class ClassicTransforms:
             step.generator.state.assign(fresh.state)
             images = step(images, training=True)
         return np.asarray(ops.convert_to_numpy(images))
+
+
+def augment_by_factor(transforms, x, y, factor, seed):
+    """The images and `factor - 1` transformed copies of them: `factor` times as many.
+
+    This is how Chadebec and Allassonnière augment conventionally, by factors of 5, 10 and 15. A
+    smaller factor gives the first images of a larger one.
+
+    Args:
+        transforms: a function `transforms(images, seed)` that returns images of the same shape,
+            such as `ClassicTransforms`.
+        x: images in [0, 1], (n, height, width, channels).
+        y: integer labels, (n,).
+        factor: an integer of 1 or more.
+        seed: fixes the copies.
+
+    Returns:
+        Images, float32 (factor n, height, width, channels), the originals first and then copy
+        after copy, and their labels, (factor n,).
+
+    Raises:
+        ValueError: if images, labels or factor are not as described.
+    """
+    if not isinstance(factor, numbers.Integral) or factor < 1:
+        raise ValueError(f"factor must be an integer of 1 or more; got {factor!r}.")
+    x = checks.images(x)
+    y = checks.labels(y, len(x))
+    copies = [transforms(x, seed=backend.subseed(seed, "copy", i)) for i in range(1, factor)]
+    return np.concatenate([x, *copies]), np.tile(y, factor)
