@@ -1,6 +1,7 @@
 """What depends on the machine or on Keras's backend, in one place."""
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import platform
@@ -32,6 +33,46 @@ def subseed(seed, *purpose):
     return int(np.random.SeedSequence(words).generate_state(1)[0] >> 1)
 
 
+def value_and_gradient(function, z):
+    """`function(z)` and its gradient, for a function that maps row by row.
+
+    Works inside a compiled loss that is itself differentiated.
+
+    Args:
+        function: maps (n, d) to (n,), each row on its own.
+        z: tensor (n, d).
+
+    Returns:
+        The values (n,) and the gradient of each in its own row of z (n, d).
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        values, pull = jax.vjp(function, z)
+        return values, pull(keras.ops.ones_like(values))[0]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        values = function(z)
+    return values, tape.gradient(values, z)
+
+
+@functools.cache
+def compiled(function):
+    """`function` of arrays compiled by XLA; its keyword argument `settings` stays Python's.
+
+    It is compiled anew for new shapes and new settings.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function, static_argnames="settings")
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True)
+
+
 def on_gpu():
     """Whether Keras computes on a GPU here."""
     if keras.backend.backend() == "tensorflow":
@@ -57,6 +98,17 @@ def convolution_compile_options(tiny_batches=False):
     if keras.backend.backend() != "tensorflow" or on_gpu():
         return {"jit_compile": "auto"}
     return {"jit_compile": False, "steps_per_execution": 20 if tiny_batches else 1}
+
+
+def dense_compile_options(one_size):
+    """Arguments of `Model.compile` that make fully connected models fastest.
+
+    XLA pays where all batches have one size (`one_size`). Where sizes differ, as they do from
+    class to class, it would compile anew for each.
+    """
+    if keras.backend.backend() != "tensorflow" or on_gpu():
+        return {"jit_compile": "auto"}
+    return {"jit_compile": bool(one_size), "steps_per_execution": 10}
 
 
 def device():

@@ -5,8 +5,18 @@ from imblearn.utils import check_sampling_strategy
 from sklearn.base import BaseEstimator
 
 from dagen_keras import backend, checks
-from dagen_keras.models.training import ReusableModel, StopOnNonFiniteLoss, fit_passes, predict
+from dagen_keras.models.training import (
+    ReusableModel,
+    StopOnNonFiniteLoss,
+    fit_passes,
+    get_state,
+    predict,
+    set_state,
+)
 from dagen_keras.sampling import SAMPLERS
+
+# With patience, the training loss is looked at after so many passes.
+PATIENCE_WINDOW = 10
 
 
 class Augmenter(BaseEstimator):
@@ -20,9 +30,12 @@ class Augmenter(BaseEstimator):
         model: a function `model(image_shape=...)` that returns a new VAE, such as
             `functools.partial(garay_maestre_vae, latent_dim=3)`, or a `ReusableModel`, which
             several augmenters can share so that it is compiled once.
-        sampler: `"prior"`, `"uniform"`, or a function `sampler(model, n, seed)` that returns
-            latent points (n, latent_dim).
-        epochs: passes over a class's images.
+        sampler: `"prior"`, `"uniform"`, `"vamp"` for a `VampVAE`, `"random_walk"` or `"hmc"` for
+            an `RHVAE`, or a function `sampler(model, n, seed)` that returns latent points
+            (n, latent_dim).
+        epochs: passes over a class's images, at most.
+        patience: passes without a better training loss, after which a class's training stops;
+            the best weights are kept. None trains all passes.
         batch_size: images a training step, at most.
         optimizer: an optimizer's name, or a function that returns one. Unused if `model` is a
             `ReusableModel`.
@@ -51,6 +64,7 @@ class Augmenter(BaseEstimator):
         sampler="prior",
         *,
         epochs=200,
+        patience=None,
         batch_size=100,
         optimizer="rmsprop",
         sampling_strategy="auto",
@@ -60,6 +74,7 @@ class Augmenter(BaseEstimator):
         self.model = model
         self.sampler = sampler
         self.epochs = epochs
+        self.patience = patience
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.sampling_strategy = sampling_strategy
@@ -89,10 +104,10 @@ class Augmenter(BaseEstimator):
             label: one of `classes_`.
             seed: fixes the latent points; default: the augmenter's own.
         """
-        if not hasattr(self, "_weights"):
+        if not hasattr(self, "_states"):
             raise ValueError("this Augmenter is not fitted yet: call fit(x, y) first.")
-        if label not in self._weights:
-            known = ", ".join(str(c) for c in self._weights)
+        if label not in self._states:
+            known = ", ".join(str(c) for c in self._states)
             raise ValueError(f"no model for class {label!r}; there are models for {known}.")
         if not isinstance(n, int | np.integer) or n < 0:
             raise ValueError(f"n must be an integer of 0 or more; got {n!r}.")
@@ -126,9 +141,7 @@ class Augmenter(BaseEstimator):
 
     def model_of(self, label):
         """The trained model of one class. Valid until the next call for another class."""
-        for variable, value in zip(self._trained.variables, self._weights[label], strict=True):
-            variable.assign(value)
-        return self._trained
+        return set_state(self._trained, self._states[label])
 
     def _fit_classes(self, images, labels, classes):
         sizes = {label: int((labels == label).sum()) for label in classes}
@@ -143,7 +156,7 @@ class Augmenter(BaseEstimator):
                 raise ValueError(f"{name} must be an integer of {least} or more; got {value!r}.")
         self._sampler()
         reusable = self._reusable(images.shape[1:])
-        weights = {}
+        states = {}
         for label in classes:
             self._trained = reusable.fresh(backend.subseed(self.seed, "weights", label))
             fit_passes(
@@ -152,10 +165,12 @@ class Augmenter(BaseEstimator):
                 self.epochs,
                 self.batch_size,
                 seed=backend.subseed(self.seed, "order", label),
+                windows=1 if self.patience is None else -(-self.epochs // PATIENCE_WINDOW),
+                patience=self.patience,
                 callbacks=[StopOnNonFiniteLoss(f"the model of class {label}")],
             )
-            weights[label] = [np.array(v) for v in self._trained.variables]
-        self._weights = weights
+            states[label] = get_state(self._trained)
+        self._states = states
         self.classes_ = np.array(classes)
         return self
 

@@ -2,31 +2,63 @@
 
 import keras
 
-from dagen_keras.models.classifiers import garay_maestre_classifier
-from dagen_keras.models.networks import garay_maestre_decoder, garay_maestre_encoder
+from dagen_keras.models.classifiers import (
+    chadebec_cnn,
+    chadebec_mlp,
+    densenet,
+    garay_maestre_classifier,
+)
+from dagen_keras.models.networks import (
+    chadebec_decoder,
+    chadebec_encoder,
+    chadebec_metric_network,
+    garay_maestre_decoder,
+    garay_maestre_encoder,
+)
+from dagen_keras.models.rhvae import RHVAE, chadebec_rhvae
+from dagen_keras.models.search import LearningRateSearch, search_learning_rate
 from dagen_keras.models.training import (
     NonFiniteLossError,
     ReusableModel,
+    ShuffledBatches,
     StopOnNonFiniteLoss,
     fit_passes,
+    get_state,
     predict,
+    set_state,
 )
-from dagen_keras.models.vae import VAE, ReleasedVAE, Sampling, garay_maestre_vae
+from dagen_keras.models.vae import VAE, ReleasedVAE, Sampling, chadebec_vae, garay_maestre_vae
+from dagen_keras.models.vamp import VampVAE
 
 __all__ = [
+    "RHVAE",
     "VAE",
+    "LearningRateSearch",
     "NonFiniteLossError",
     "ReleasedVAE",
     "ReusableModel",
     "Sampling",
+    "ShuffledBatches",
+    "VampVAE",
     "StopOnNonFiniteLoss",
+    "chadebec_cnn",
+    "chadebec_decoder",
+    "chadebec_encoder",
+    "chadebec_metric_network",
+    "chadebec_mlp",
+    "chadebec_rhvae",
+    "chadebec_vae",
+    "densenet",
     "fit_passes",
     "garay_maestre_classifier",
     "garay_maestre_decoder",
     "garay_maestre_encoder",
     "garay_maestre_vae",
     "load_model",
+    "get_state",
     "predict",
+    "search_learning_rate",
+    "set_state",
 ]
 
 

@@ -1,5 +1,7 @@
 """The papers' encoders and decoders, as functional models."""
 
+import math
+
 import keras
 from keras import layers
 
@@ -52,11 +54,70 @@ def garay_maestre_decoder(latent_dim, image_shape=(28, 28, 1)):
     return keras.Model(latent, images, name="decoder")
 
 
+def chadebec_encoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
+    """Encoder of Chadebec and Allassonniere, Table 5: images to the mean and log-variance.
+
+    Args:
+        latent_dim: dimension of the latent space (the paper's d).
+        image_shape: (height, width, channels).
+        hidden: units of the ReLU layers; (1000, 400) for OASIS.
+
+    Returns:
+        A model from images (n, *image_shape) to two arrays (n, latent_dim).
+    """
+    _check_latent_dim(latent_dim)
+    images, x = _hidden_layers(image_shape, hidden, "images")
+    mean = layers.Dense(latent_dim, name="mean")(x)
+    log_var = layers.Dense(latent_dim, name="log_var")(x)
+    return keras.Model(images, [mean, log_var], name="encoder")
+
+
+def chadebec_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
+    """Decoder of Chadebec and Allassonniere, Table 5: latent points to images in [0, 1].
+
+    `hidden` is (400, 1000) for OASIS. It ends with the sigmoid alone, so that a model can take
+    the logits before it.
+    """
+    _check_latent_dim(latent_dim)
+    latent, x = _hidden_layers((latent_dim,), hidden, "latent")
+    x = layers.Dense(math.prod(image_shape), name="output")(x)
+    x = layers.Reshape(image_shape)(x)
+    return keras.Model(latent, layers.Activation("sigmoid")(x), name="decoder")
+
+
+def chadebec_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
+    """Metric network of Chadebec and Allassonniere, Table 5: images to their metric's entries.
+
+    Returns:
+        A model from images (n, *image_shape) to (n, d (d + 1) / 2): the logarithms of the
+        diagonal of L, then its strictly lower part, row by row.
+    """
+    _check_latent_dim(latent_dim)
+    images, x = _hidden_layers(image_shape, hidden, "images")
+    entries = layers.Dense(latent_dim, name="diagonal")(x)
+    if latent_dim > 1:
+        lower = layers.Dense(latent_dim * (latent_dim - 1) // 2, name="lower")(x)
+        entries = layers.Concatenate()([entries, lower])
+    return keras.Model(images, entries, name="metric_network")
+
+
+def _hidden_layers(shape, hidden, name):
+    inputs = keras.Input(shape, name=name)
+    x = layers.Flatten()(inputs) if len(shape) > 1 else inputs
+    for number, units in enumerate(hidden):
+        x = layers.Dense(units, activation="relu", name=f"hidden_{number}")(x)
+    return inputs, x
+
+
 def _check(latent_dim, image_shape):
-    if not isinstance(latent_dim, int) or latent_dim < 1:
-        raise ValueError(f"latent_dim must be an integer of 1 or more; got {latent_dim!r}.")
+    _check_latent_dim(latent_dim)
     if len(image_shape) != 3 or image_shape[0] % 2 or image_shape[1] % 2:
         raise ValueError(
             "image_shape must be (height, width, channels) with even height and width; "
             f"got {tuple(image_shape)}."
         )
+
+
+def _check_latent_dim(latent_dim):
+    if not isinstance(latent_dim, int) or latent_dim < 1:
+        raise ValueError(f"latent_dim must be an integer of 1 or more; got {latent_dim!r}.")

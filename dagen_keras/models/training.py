@@ -81,7 +81,22 @@ class ReusableModel:
         return self
 
 
-def fit_passes(model, images, passes, batch_size, seed=0, windows=1, callbacks=()):
+def get_state(model):
+    """All that training changed: the variables' values, and an `RHVAE`'s metric."""
+    return [np.array(v) for v in model.variables], getattr(model, "metric", None)
+
+
+def set_state(model, state):
+    """Puts `model` into a state of `get_state`, and returns it."""
+    values, metric = state
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)
+    if metric is not None:
+        model.metric = metric
+    return model
+
+
+def fit_passes(model, images, passes, batch_size, seed=0, windows=1, patience=None, callbacks=()):
     """`model.fit(images, epochs=passes)` without `fit`'s cost for each pass over few images.
 
     All passes of a window are one epoch of Keras. Within a pass each image is seen once, so no
@@ -92,48 +107,69 @@ def fit_passes(model, images, passes, batch_size, seed=0, windows=1, callbacks=(
     Args:
         model: a compiled model.
         images: array (n, ...).
-        passes: how often the model sees each image.
+        passes: how often the model sees each image; rounded up to full windows.
         batch_size: images a step, at most.
         seed: fixes the order of images where a pass takes several steps.
-        windows: entries of the history, each over as many passes.
-        callbacks: Keras callbacks; their epochs are windows. Each window is a `fit` of its own, so
-            a callback that counts over epochs, such as `EarlyStopping`, starts anew in each.
+        windows: entries of the history, each the mean over as many passes.
+        patience: stop after so many passes, in full windows, without a better training loss, and
+            restore the weights of the best window; None trains all passes.
+        callbacks: Keras callbacks; their epochs are windows.
 
     Returns:
         Keras's `History`, with one entry a window.
     """
-    rng = np.random.default_rng(seed)
-    history = keras.callbacks.History()
-    history.on_train_begin()
-    for window, part in enumerate(np.array_split(np.arange(passes), min(windows, passes))):
-        done = model.fit(
-            _Passes(images, [rng.permutation(len(images)) for _ in part], batch_size),
-            initial_epoch=window,
-            epochs=window + 1,
-            callbacks=list(callbacks),
-            shuffle=False,
-            verbose=0,
-        )
-        history.epoch += done.epoch
-        for name, values in done.history.items():
-            history.history.setdefault(name, []).extend(values)
+    window = -(-passes // min(windows, passes))
+    if patience is not None:
+        patience = -(-patience // window)
+        callbacks = [
+            *callbacks,
+            keras.callbacks.EarlyStopping(
+                "loss", patience=patience, mode="min", restore_best_weights=True
+            ),
+        ]
+    history = model.fit(
+        ShuffledBatches((images,), batch_size, seed, passes=window),
+        epochs=-(-passes // window),
+        callbacks=list(callbacks),
+        shuffle=False,
+        verbose=0,
+    )
+    if hasattr(model, "update_metric"):
+        model.update_metric(images)
     return history
 
 
-class _Passes(keras.utils.PyDataset):
-    """Batches of one pass after another, each in its own order of the images."""
+class ShuffledBatches(keras.utils.PyDataset):
+    """Batches of arrays, shuffled anew for every pass, for Keras's `fit`.
 
-    def __init__(self, images, orders, batch_size):
+    TensorFlow then traces a step with an open batch size, so that results do not depend on the
+    sizes trained before.
+
+    Args:
+        arrays: arrays of n rows, such as (images, labels).
+        batch_size: rows a batch, at most.
+        seed: fixes the orders.
+        passes: passes an epoch of Keras holds.
+    """
+
+    def __init__(self, arrays, batch_size, seed=0, passes=1):
         super().__init__()
-        self.images, self.orders, self.batch_size = images, orders, batch_size
-        self.steps = -(-len(images) // batch_size)
+        self.arrays, self.batch_size, self.passes = arrays, batch_size, passes
+        self.steps = -(-len(arrays[0]) // batch_size)
+        self.rng = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self):
+        n = len(self.arrays[0])
+        self.orders = [self.rng.permutation(n) for _ in range(self.passes)]
 
     def __len__(self):
-        return self.steps * len(self.orders)
+        return self.steps * self.passes
 
     def __getitem__(self, index):
         order, step = self.orders[index // self.steps], index % self.steps
-        return (self.images[order[step * self.batch_size : (step + 1) * self.batch_size]],)
+        rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+        return tuple(array[rows] for array in self.arrays)
 
 
 def predict(model, inputs, batch_size=50):

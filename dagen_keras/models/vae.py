@@ -7,7 +7,12 @@ import numpy as np
 from keras import layers, ops
 
 from dagen_keras import checks
-from dagen_keras.models.networks import garay_maestre_decoder, garay_maestre_encoder
+from dagen_keras.models.networks import (
+    chadebec_decoder,
+    chadebec_encoder,
+    garay_maestre_decoder,
+    garay_maestre_encoder,
+)
 from dagen_keras.models.training import StopOnNonFiniteLoss
 
 
@@ -61,6 +66,7 @@ class VAE(keras.Model):
     """
 
     sampling_class = Sampling
+    networks = ("encoder", "decoder")
 
     def __init__(self, encoder, decoder, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -70,7 +76,7 @@ class VAE(keras.Model):
         self.sampling = self.sampling_class(seed)
         self.reconstruction_tracker = keras.metrics.Mean("reconstruction")
         self.kl_tracker = keras.metrics.Mean("kl")
-        self.build((None, *encoder.input_shape[1:]))
+        self.built = True  # Its networks are.
 
     @property
     def latent_dim(self):
@@ -98,11 +104,20 @@ class VAE(keras.Model):
     def call(self, images, training=False):
         mean, log_var = self.encoder(images)
         latent = self.sampling(mean, log_var) if training else mean
-        return {"reconstruction": self.decoder(latent), "mean": mean, "log_var": log_var}
+        return {
+            "reconstruction": self.decoder(latent),
+            "latent": latent,
+            "mean": mean,
+            "log_var": log_var,
+        }
 
     def kl(self, mean, log_var):
         """KL(N(mean, exp(log_var)) || N(0, I)) of each image, shape (n,)."""
         return 0.5 * ops.sum(ops.exp(log_var) + ops.square(mean) - 1 - log_var, axis=-1)
+
+    def divergence(self, y_pred):
+        """What the loss adds to the reconstruction, of each image, shape (n,)."""
+        return self.kl(y_pred["mean"], y_pred["log_var"])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         n_pixels = math.prod(self.encoder.input_shape[1:])
@@ -112,24 +127,22 @@ class VAE(keras.Model):
                 ops.reshape(x, flat), ops.reshape(y_pred["reconstruction"], flat)
             )
         )
-        kl = ops.mean(self.kl(y_pred["mean"], y_pred["log_var"]))
+        kl = ops.mean(self.divergence(y_pred))
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
         return reconstruction + kl
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "seed": self.seed,
+        networks = {
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.networks
         }
+        return {**super().get_config(), **networks, "seed": self.seed}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         networks = {
-            part: keras.saving.deserialize_keras_object(config[part], custom_objects)
-            for part in ("encoder", "decoder")
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in cls.networks
         }
         return cls(**{**config, **networks})
 
@@ -139,6 +152,18 @@ def garay_maestre_vae(latent_dim, image_shape=(28, 28, 1), model_class=VAE):
     return model_class(
         garay_maestre_encoder(latent_dim, image_shape),
         garay_maestre_decoder(latent_dim, image_shape),
+    )
+
+
+def chadebec_vae(latent_dim=2, image_shape=(28, 28, 1), hidden=(400,), model_class=VAE):
+    """A VAE with the networks of Chadebec and Allassonniere, Table 5.
+
+    `hidden` are the units of the encoder's ReLU layers, the decoder's in reverse; (1000, 400) for
+    OASIS.
+    """
+    return model_class(
+        chadebec_encoder(latent_dim, image_shape, hidden),
+        chadebec_decoder(latent_dim, image_shape, hidden[::-1]),
     )
 
 

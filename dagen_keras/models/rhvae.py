@@ -1,0 +1,318 @@
+"""The Riemannian Hamiltonian variational autoencoder."""
+
+import math
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from dagen_keras import backend, checks
+from dagen_keras.models.networks import (
+    chadebec_decoder,
+    chadebec_encoder,
+    chadebec_metric_network,
+)
+from dagen_keras.models.training import predict
+from dagen_keras.models.vae import VAE
+from dagen_keras.sampling.manifold.metric import RiemannianMetric, multiply
+
+# Bounds that only a trajectory that has gone astray meets; see `RHVAE`.
+MAX_LOG_VAR = 10.0
+MAX_LOG_FACTOR = 5.0
+MAX_KICK = 5.0
+MAX_MOVE = 1.0
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class RHVAE(VAE):
+    """A VAE that learns a Riemannian metric of its latent space.
+
+    Each image x gives, besides its posterior, a lower triangular L_x. The metric is
+    G^-1(z) = sum_x L_x L_x^T exp(-|z - mean_x|^2 / T^2) + lambda I. A draw z_0 of the posterior
+    is moved by leapfrog steps of H(z, rho) = -log p(x, z) + rho^T G^-1(z) rho / 2 +
+    log det G(z) / 2 with tempering, and the loss of an image is
+    -log p(x|z_K) - log N(z_K; 0, I) - log N(rho_K; 0, G(z_K)) + log N(eps; 0, I) - sum log_var / 2.
+
+    While training, the sum runs over the batch. After `fit` on an array of images, `metric` is
+    the `RiemannianMetric` of these images; it is saved with the model.
+
+    Training does not end in NaN: the logarithms of L's diagonal and of variances are clipped at
+    +-15, a leapfrog kick at 100 and a leapfrog move at 10 temperatures in norm. None of these
+    bounds is met on the papers' data with their settings.
+
+    Args:
+        encoder: a model from images to [mean, log_var], each (n, d).
+        decoder: a model from (n, d) to images in [0, 1] whose last layer is
+            `Activation("sigmoid")`.
+        metric_network: a model from images to (n, d (d + 1) / 2): the logarithms of the diagonal
+            of L_x, then its strictly lower part, row by row.
+        n_leapfrog: leapfrog steps K (the paper's n_lf).
+        step_size: their length (epsilon_lf).
+        temperature: T of the metric.
+        regularization: lambda of the metric.
+        sqrt_beta_zero: initial tempering, sqrt(beta_0).
+        likelihood: "bernoulli", or "normal" with variance 1: half the squared error.
+        seed: seed of the noise; None draws one.
+
+    Example:
+        >>> rhvae = chadebec_rhvae(latent_dim=2)
+        >>> rhvae.compile("adam")
+        >>> rhvae.fit(images, batch_size=200, epochs=500)
+        >>> rhvae.metric.log_volume(points)
+
+    Reference: Chadebec, Mantoux and Allassonniere, Geometry-Aware Hamiltonian Variational
+    Auto-Encoder (2020); as Chadebec and Allassonniere (2021) use it. The loss leaves out
+    -log q(rho_0 | z_0), which their code leaves out as well.
+    """
+
+    networks = ("encoder", "decoder", "metric_network")
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        metric_network,
+        n_leapfrog=3,
+        step_size=1e-2,
+        temperature=0.8,
+        regularization=1e-3,
+        sqrt_beta_zero=0.3,
+        likelihood="bernoulli",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(encoder, decoder, seed, **kwargs)
+        if not isinstance(n_leapfrog, int) or n_leapfrog < 1:
+            raise ValueError(f"n_leapfrog must be an integer of 1 or more; got {n_leapfrog!r}.")
+        for name, value in (
+            ("step_size", step_size),
+            ("temperature", temperature),
+            ("regularization", regularization),
+            ("sqrt_beta_zero", sqrt_beta_zero),
+        ):
+            if not (np.isfinite(value) and value > 0):
+                raise ValueError(f"{name} must be positive; got {value!r}.")
+        if likelihood not in ("bernoulli", "normal"):
+            raise ValueError(f"likelihood must be 'bernoulli' or 'normal'; got {likelihood!r}.")
+        d = self.latent_dim
+        if metric_network.output_shape[-1] != d * (d + 1) // 2:
+            raise ValueError(
+                f"metric_network must have {d * (d + 1) // 2} outputs for {d} latent dimensions; "
+                f"it has {metric_network.output_shape[-1]}."
+            )
+        self.metric_network = metric_network
+        self.n_leapfrog = n_leapfrog
+        self.step_size = step_size
+        self.temperature = temperature
+        self.regularization = regularization
+        self.sqrt_beta_zero = sqrt_beta_zero
+        self.likelihood = likelihood
+        self.momentum_seed = keras.random.SeedGenerator(seed)
+        self.metric = None
+        self._logits = logits_of(decoder)
+
+    def fit(self, x=None, *arguments, **keywords):
+        """Keras's `fit`; afterwards `metric` is that of `x`, if `x` is an array of images."""
+        history = super().fit(x, *arguments, **keywords)
+        if isinstance(x, np.ndarray):
+            self.update_metric(x)
+        return history
+
+    def update_metric(self, images):
+        """Sets `metric` to the one whose sum runs over `images`, (n, height, width, channels)."""
+        images = checks.images(images)
+        mean, _ = predict(self.encoder, images)
+        factors = ops.convert_to_numpy(self.cholesky_factors(predict(self.metric_network, images)))
+        self.metric = self._metric(mean, factors)
+
+    def call(self, images, training=False):
+        mean, log_var = self.encoder(images)
+        log_var = damped(log_var, MAX_LOG_VAR)
+        return {
+            "reconstruction": self.decoder(mean),
+            "latent": mean,
+            "mean": mean,
+            "log_var": log_var,
+            "cholesky_factors": self.cholesky_factors(self.metric_network(images)),
+        }
+
+    def cholesky_factors(self, entries):
+        """The lower triangular L_x (n, d, d) of the metric network's outputs."""
+        d = self.latent_dim
+        rows, columns = np.tril_indices(d, -1)
+        placement = np.zeros((d * (d + 1) // 2, d, d), "float32")
+        placement[range(d), range(d), range(d)] = 1
+        placement[range(d, len(placement)), rows, columns] = 1
+        diagonal = ops.exp(damped(entries[:, :d], MAX_LOG_FACTOR))
+        lower = damped(entries[:, d:], math.exp(MAX_LOG_FACTOR))
+        flat = ops.concatenate([diagonal, lower], axis=1)
+        return ops.reshape(ops.matmul(flat, placement.reshape(len(placement), -1)), (-1, d, d))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        shape = ops.shape(y_pred["mean"])
+        flow = self.flow(
+            x,
+            y_pred["mean"],
+            y_pred["log_var"],
+            y_pred["cholesky_factors"],
+            keras.random.normal(shape, seed=self.sampling.seed_generator),
+            keras.random.normal(shape, seed=self.momentum_seed),
+        )
+        reconstruction = ops.mean(flow["reconstruction"])
+        divergence = ops.mean(flow["divergence"])
+        self.reconstruction_tracker.update_state(reconstruction)
+        self.kl_tracker.update_state(divergence)
+        return reconstruction + divergence
+
+    def flow(self, images, mean, log_var, cholesky_factors, noise, momentum_noise):
+        """The Hamiltonian flow of a batch, and what the loss needs of its end.
+
+        Args:
+            images: the batch, (n, height, width, channels).
+            mean, log_var, cholesky_factors: what `call` says of it.
+            noise, momentum_noise: draws of N(0, I), (n, d): the posterior's and the momentum's.
+
+        Returns:
+            A dictionary: `z_0`, `z`, `rho` (n, d) and, with one value an image, the terms of the
+            loss: `reconstruction`, -log p(x|z_K), and `divergence`, all the rest.
+        """
+        metric = self._metric(mean, cholesky_factors)
+        targets = ops.reshape(images, (-1, math.prod(self._logits.output_shape[1:])))
+
+        def log_likelihood(z):
+            return self._log_likelihood(targets, z)
+
+        z = z_0 = mean + ops.exp(0.5 * log_var) * noise
+        rho = multiply(cholesky_factors, momentum_noise) / self.sqrt_beta_zero
+        # What is measured at z: log p(x|z), its gradient, G and log sqrt det G.
+        at_z = self._measure(metric, log_likelihood, z)
+        inverse_s_before = inverse_s_0 = 1 / self.sqrt_beta_zero
+        max_move = MAX_MOVE * self.temperature
+        for k in range(1, self.n_leapfrog + 1):
+            rho_half = rho
+            for _ in range(3):
+                kick, sane_start = damped_rows(self._kick(metric, z, rho_half, at_z), MAX_KICK)
+                rho_half = rho + kick
+            velocity = metric.raised(z, rho_half)
+            move, sane_move = damped_rows(self.step_size * velocity, max_move)
+            z_next = z + move
+            at_next = self._measure(metric, log_likelihood, z_next)
+            kick, sane_end = damped_rows(self._kick(metric, z_next, rho_half, at_next), MAX_KICK)
+            sane = ops.logical_and(ops.logical_and(sane_start, sane_move), sane_end)
+            z, rho = ops.where(sane, z_next, z), ops.where(sane, rho_half + kick, rho)
+            at_z = [_where(sane, new, old) for new, old in zip(at_next, at_z, strict=True)]
+            inverse_s = (1 - inverse_s_0) * (k / self.n_leapfrog) ** 2 + inverse_s_0
+            rho = rho * (inverse_s / inverse_s_before)
+            inverse_s_before = inverse_s
+        log_p, _, _, log_volume = at_z
+        constant = 0.5 * self.latent_dim * math.log(2 * math.pi)
+        log_prior = -0.5 * ops.sum(ops.square(z), axis=-1) - constant
+        log_momentum = -metric.energy(z, rho) - log_volume - constant
+        log_noise = -0.5 * ops.sum(ops.square(noise), axis=-1) - constant
+        divergence = log_noise - 0.5 * ops.sum(log_var, axis=-1) - log_prior - log_momentum
+        return {"z_0": z_0, "z": z, "rho": rho, "reconstruction": -log_p, "divergence": divergence}
+
+    def _metric(self, centroids, cholesky_factors):
+        return RiemannianMetric(centroids, cholesky_factors, self.temperature, self.regularization)
+
+    def _log_likelihood(self, targets, z):
+        """log p(x|z) of each image, shape (n,)."""
+        logits = ops.reshape(self._logits(z), ops.shape(targets))
+        if self.likelihood == "normal":
+            return -0.5 * ops.sum(ops.square(targets - ops.sigmoid(logits)), axis=-1)
+        return ops.sum(targets * logits - ops.softplus(logits), axis=-1)
+
+    def _measure(self, metric, log_likelihood, z):
+        return (
+            *backend.value_and_gradient(log_likelihood, z),
+            *metric.tensor_and_log_volume(z),
+        )
+
+    def _kick(self, metric, z, rho, at_z):
+        """-(epsilon / 2) dH/dz, shape (n, d); rho is held fixed."""
+        _, likelihood_force, tensor, _ = at_z
+        weights = 0.5 * (rho[:, :, None] * rho[:, None, :] - tensor)
+        force = likelihood_force - z - metric.inverse_tensor_gradient(z, weights)
+        return 0.5 * self.step_size * force
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        if self.metric is not None:
+            store["metric_centroids"] = self.metric.centroids
+            store["metric_cholesky_factors"] = self.metric.cholesky_factors
+
+    def load_own_variables(self, store):
+        names = [name for name in store if not name.startswith("metric_")]
+        super().load_own_variables({name: store[name] for name in names})
+        if "metric_centroids" in store:
+            self.metric = self._metric(
+                np.array(store["metric_centroids"]), np.array(store["metric_cholesky_factors"])
+            )
+
+    def get_config(self):
+        names = (
+            "n_leapfrog",
+            "step_size",
+            "temperature",
+            "regularization",
+            "sqrt_beta_zero",
+            "likelihood",
+        )
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+        }
+
+
+def chadebec_rhvae(latent_dim=2, image_shape=(28, 28, 1), hidden=(400,), **settings):
+    """An `RHVAE` with the networks of Chadebec and Allassonniere, Table 5.
+
+    Args:
+        latent_dim: dimension of the latent space.
+        image_shape: (height, width, channels).
+        hidden: units of the encoder's ReLU layers, the decoder's in reverse; (1000, 400) for
+            OASIS. The metric network has one layer of 400.
+        **settings: settings of `RHVAE`; the defaults are Table 4's.
+    """
+    return RHVAE(
+        chadebec_encoder(latent_dim, image_shape, hidden),
+        chadebec_decoder(latent_dim, image_shape, hidden[::-1]),
+        chadebec_metric_network(latent_dim, image_shape),
+        **settings,
+    )
+
+
+def damped(values, bound):
+    """`values` where they are within +-`bound`; beyond, they approach twice the bound.
+
+    It is smooth, and its gradient never vanishes, so training can come back.
+    """
+    excess = ops.maximum(ops.abs(values) / bound, 1.0)
+    return values / excess * (2.0 - 1.0 / excess)
+
+
+def damped_rows(vectors, bound):
+    """`vectors` (n, d), `damped` in length; and (n, 1), which of them are within `bound`."""
+    squares = ops.sum(ops.square(vectors / bound), axis=-1, keepdims=True)
+    excess = ops.sqrt(ops.maximum(squares, 1.0))
+    return vectors / excess * (2.0 - 1.0 / excess), squares <= 1.0
+
+
+def _where(rows, new, old):
+    """`new` where `rows` (n, 1) say so, else `old`, both (n, ...)."""
+    return ops.where(ops.reshape(rows, (-1,) + (1,) * (len(new.shape) - 1)), new, old)
+
+
+def logits_of(decoder):
+    """The decoder without its last sigmoid.
+
+    Raises:
+        ValueError: if its last layer is not `Activation("sigmoid")`.
+    """
+    last = decoder.layers[-1]
+    if not isinstance(last, layers.Activation) or last.activation is not keras.activations.sigmoid:
+        raise ValueError(
+            "the decoder must end with the layer Activation('sigmoid'), so that the likelihood "
+            f"can take the logits before it; it ends with {last.__class__.__name__} '{last.name}'."
+        )
+    return keras.Model(decoder.inputs, last.input, name="logits")

@@ -1,0 +1,157 @@
+"""The RHVAE's Riemannian metric: a mixture of kernels on the latent space."""
+
+import itertools
+
+import numpy as np
+from keras import ops
+
+
+class RiemannianMetric:
+    """The metric G of a latent space, given by its inverse.
+
+    G^-1(z) = sum_i L_i L_i^T exp(-|z - c_i|^2 / T^2) + lambda I
+
+    It is small (a unit step is short) where there are centroids c_i, and far away from them it
+    tends to I / lambda. All methods take points `z` of shape (n, d), row by row, and are written
+    in `keras.ops`: they can be differentiated and compiled.
+
+    Args:
+        centroids: the c_i, shape (m, d).
+        cholesky_factors: the lower triangular L_i, shape (m, d, d).
+        temperature: T, a length in the latent space.
+        regularization: lambda; no eigenvalue of G^-1 is below it.
+
+    Raises:
+        ValueError: if a shape or a number is not as described.
+
+    Example:
+        >>> metric = RiemannianMetric(centroids, factors, temperature=0.8, regularization=1e-3)
+        >>> metric.log_volume(points)
+
+    Reference: Chadebec, Mantoux and Allassonniere, Geometry-Aware Hamiltonian Variational
+    Auto-Encoder (2020), eq. 15.
+    """
+
+    def __init__(self, centroids, cholesky_factors, temperature, regularization):
+        shape, expected = tuple(cholesky_factors.shape), tuple(centroids.shape)
+        if len(expected) != 2 or shape[1:] != (expected[1],) * 2 or shape[0] != expected[0]:
+            raise ValueError(
+                "centroids must have shape (m, d) and cholesky_factors (m, d, d); got "
+                f"{expected} and {shape}."
+            )
+        for name, value in (("temperature", temperature), ("regularization", regularization)):
+            if not value > 0:
+                raise ValueError(f"{name} must be positive; got {value!r}.")
+        self.centroids = centroids
+        self.cholesky_factors = cholesky_factors
+        self.temperature = temperature
+        self.regularization = regularization
+        self.latent_dim = expected[1]
+        # M_i = L_i L_i^T, flat: sums over i are then products of matrices.
+        self._matrices = ops.reshape(
+            ops.matmul(cholesky_factors, ops.swapaxes(cholesky_factors, 1, 2)),
+            (-1, self.latent_dim**2),
+        )
+
+    def inverse_tensor(self, z):
+        """G^-1(z), shape (n, d, d)."""
+        d = self.latent_dim
+        mixture = ops.reshape(ops.matmul(self.kernel(z), self._matrices), (-1, d, d))
+        return mixture + self.regularization * ops.eye(d, dtype=mixture.dtype)
+
+    def tensor(self, z):
+        """G(z), shape (n, d, d)."""
+        return self.tensor_and_log_volume(z)[0]
+
+    def log_volume(self, z):
+        """log sqrt det G(z), shape (n,): the log volume element."""
+        return self.tensor_and_log_volume(z)[1]
+
+    def tensor_and_log_volume(self, z):
+        """G(z) and log sqrt det G(z), for the price of one."""
+        return _invert(self.inverse_tensor(z), self.regularization)
+
+    def inverse_tensor_gradient(self, z, weights):
+        """Gradient in z of sum_jk weights_jk G^-1_jk(z), the weights held fixed: shape (n, d).
+
+        Every force of this geometry is of this form: the geodesics' has weights q q^T / 2, that of
+        log sqrt det G^-1 has weights G / 2.
+
+        Args:
+            z: points (n, d).
+            weights: symmetric matrices (n, d, d).
+        """
+        d = self.latent_dim
+        # <weights, M_i> term by term: one loop that the compiler fuses with the kernel.
+        contraction = 0.0
+        for j, k in itertools.combinations_with_replacement(range(d), 2):
+            count = 1.0 if j == k else 2.0
+            contraction += count * weights[:, j, k, None] * self._matrices[None, :, d * j + k]
+        pulls = self.kernel(z) * contraction
+        ones = ops.ones_like(self.centroids[:, :1])
+        sums = ops.matmul(pulls, ops.concatenate([self.centroids, ones], axis=1))
+        return (-2 / self.temperature**2) * (z * sums[:, d:] - sums[:, :d])
+
+    def energy(self, z, momentum):
+        """q^T G^-1(z) q / 2, shape (n,): what geodesics conserve."""
+        return 0.5 * ops.sum(momentum * self.raised(z, momentum), axis=-1)
+
+    def raised(self, z, momentum):
+        """G^-1(z) q, shape (n, d): the velocity of a momentum q."""
+        return multiply(self.inverse_tensor(z), momentum)
+
+    def lowered(self, z, velocity):
+        """G(z) v, shape (n, d): the momentum of a velocity v."""
+        return multiply(self.tensor(z), velocity)
+
+    def support(self):
+        """Centre (d,) and radius of the ball S: 3 T beyond the outermost centroid.
+
+        Far away sqrt det G^-1 tends to lambda^(d/2) and not to 0, so a density proportional to
+        it needs a compact set S (eq. 3 of Chadebec and Allassonniere; the ball is our choice).
+        """
+        centroids = np.asarray(self.centroids)
+        center = centroids.mean(axis=0)
+        reach = np.linalg.norm(centroids - center, axis=1).max()
+        return center, float(reach + 3 * self.temperature)
+
+    def kernel(self, z):
+        """exp(-|z - c_i|^2 / T^2), shape (n, m)."""
+        squares = sum(
+            ops.square(z[:, j, None] - self.centroids[None, :, j]) for j in range(self.latent_dim)
+        )
+        return ops.exp(squares * (-1 / self.temperature**2))
+
+
+def multiply(matrices, vectors):
+    """Matrices (n, d, d) times vectors (n, d), as sums: faster than tiny products."""
+    return ops.sum(matrices * vectors[:, None, :], axis=-1)
+
+
+def _invert(matrices, smallest):
+    """Inverses and -log sqrt det of symmetric (n, d, d) whose eigenvalues are >= `smallest`.
+
+    By Cholesky's method written out for each entry: the matrices are tiny and many. A pivot is a
+    Schur complement, so it is at least `smallest`; where rounding says otherwise it is put there.
+    """
+    d = matrices.shape[-1]
+    lower = [[None] * d for _ in range(d)]
+    for k in range(d):
+        pivot = matrices[:, k, k] - sum(lower[k][j] ** 2 for j in range(k))
+        lower[k][k] = ops.sqrt(ops.maximum(pivot, smallest))
+        for i in range(k + 1, d):
+            rest = matrices[:, i, k] - sum(lower[i][j] * lower[k][j] for j in range(k))
+            lower[i][k] = rest / lower[k][k]
+    # Columns of the inverse of the factor, then G = L^-T L^-1.
+    inverse = [[None] * d for _ in range(d)]
+    for k in range(d):
+        inverse[k][k] = 1 / lower[k][k]
+        for i in range(k + 1, d):
+            terms = sum(lower[i][j] * inverse[j][k] for j in range(k, i))
+            inverse[i][k] = -terms / lower[i][i]
+    rows = [
+        [sum(inverse[i][j] * inverse[i][k] for i in range(max(j, k), d)) for k in range(d)]
+        for j in range(d)
+    ]
+    log_volume = -sum(ops.log(lower[k][k]) for k in range(d))
+    return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2), log_volume
