@@ -5,6 +5,11 @@ import itertools
 import numpy as np
 from keras import ops
 
+# Up to so many dimensions, what is done with a matrix is written out entry by entry.
+UNROLLED = 3
+# A bound on float32's relative rounding error in a sum of matrices, with room.
+ROUNDING = 2e-6
+
 
 class RiemannianMetric:
     """The metric G of a latent space, given by its inverse.
@@ -81,16 +86,23 @@ class RiemannianMetric:
             z: points (n, d).
             weights: symmetric matrices (n, d, d).
         """
-        d = self.latent_dim
-        # <weights, M_i> term by term: one loop that the compiler fuses with the kernel.
-        contraction = 0.0
-        for j, k in itertools.combinations_with_replacement(range(d), 2):
-            count = 1.0 if j == k else 2.0
-            contraction += count * weights[:, j, k, None] * self._matrices[None, :, d * j + k]
-        pulls = self.kernel(z) * contraction
+        pulls = self.kernel(z) * self._contraction(weights)
         ones = ops.ones_like(self.centroids[:, :1])
         sums = ops.matmul(pulls, ops.concatenate([self.centroids, ones], axis=1))
+        d = self.latent_dim
         return (-2 / self.temperature**2) * (z * sums[:, d:] - sums[:, :d])
+
+    def _contraction(self, weights):
+        """sum_jk weights_jk (M_i)_jk, shape (n, m)."""
+        d = self.latent_dim
+        if d > UNROLLED:
+            flat = ops.reshape(weights, (-1, d * d))
+            return ops.matmul(flat, ops.transpose(self._matrices))
+        # Term by term: one loop that the compiler fuses with the kernel.
+        return sum(
+            (1.0 if j == k else 2.0) * weights[:, j, k, None] * self._matrices[None, :, d * j + k]
+            for j, k in itertools.combinations_with_replacement(range(d), 2)
+        )
 
     def energy(self, z, momentum):
         """q^T G^-1(z) q / 2, shape (n,): what geodesics conserve."""
@@ -129,10 +141,24 @@ def multiply(matrices, vectors):
 
 
 def _invert(matrices, smallest):
+    """Inverses and -log sqrt det of symmetric (n, d, d) whose eigenvalues are >= `smallest`."""
+    if matrices.shape[-1] <= UNROLLED:
+        return _invert_written_out(matrices, smallest)
+    # In float32 rounding hides `smallest` where a matrix is huge; there, and only there, add to it.
+    trace = ops.trace(matrices, axis1=1, axis2=2)[:, None, None]
+    identity = ops.eye(matrices.shape[-1], dtype=matrices.dtype)
+    matrices = matrices + ops.relu(ROUNDING * trace - 0.1 * smallest) * identity
+    lower = ops.cholesky(matrices)
+    log_volume = -ops.sum(ops.log(ops.diagonal(lower, axis1=1, axis2=2)), axis=-1)
+    inverse = ops.solve_triangular(lower, ops.broadcast_to(identity, ops.shape(lower)), lower=True)
+    return ops.matmul(ops.swapaxes(inverse, 1, 2), inverse), log_volume
+
+
+def _invert_written_out(matrices, smallest):
     """Inverses and -log sqrt det of symmetric (n, d, d) whose eigenvalues are >= `smallest`.
 
-    By Cholesky's method written out for each entry: the matrices are tiny and many. A pivot is a
-    Schur complement, so it is at least `smallest`; where rounding says otherwise it is put there.
+    Cholesky's method, entry by entry: the matrices are tiny and many. A pivot is a Schur
+    complement, so it is at least `smallest`; where rounding says otherwise it is put there.
     """
     d = matrices.shape[-1]
     lower = [[None] * d for _ in range(d)]

@@ -1,0 +1,42 @@
+"""Arrays and pictures as text, for the ledger."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def pack(**arrays):
+    """Arrays as base64 of a compressed .npz, floating ones as float32."""
+    buffer = io.BytesIO()
+    arrays = {name: np.asarray(a) for name, a in arrays.items()}
+    np.savez_compressed(
+        buffer,
+        **{n: a.astype("float32") if a.dtype.kind == "f" else a for n, a in arrays.items()},
+    )
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def unpack(text):
+    """The arrays of `pack`, by name."""
+    with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def png(images, columns):
+    """Grey images (n, height, width, 1) in [0, 1], row by row, as a PNG in base64."""
+    n, height, width, _ = images.shape
+    rows = -(-n // columns)
+    sheet = np.zeros((rows * columns, height, width), "float32")
+    sheet[:n] = images[..., 0]
+    sheet = sheet.reshape(rows, columns, height, width).swapaxes(1, 2)
+    pixels = np.rint(sheet.reshape(rows * height, columns * width) * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def picture(text):
+    """The picture of `png`, (height, width) in [0, 1]."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) / 255
