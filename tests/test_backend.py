@@ -2,6 +2,7 @@ import random
 
 import keras
 import numpy as np
+from keras import ops
 
 from dagen_keras import backend
 
@@ -34,3 +35,51 @@ def test_versions_name_the_backend():
     assert versions["keras"] == keras.__version__
     assert keras.backend.backend() in versions
     assert backend.device()
+
+
+def _rowwise(z):
+    return ops.sum(ops.exp(z) * z, axis=-1)
+
+
+def test_value_and_gradient_are_those_of_each_row(rng):
+    z = rng.normal(size=(6, 3)).astype("float32")
+    values, gradient = backend.value_and_gradient(_rowwise, ops.convert_to_tensor(z))
+    np.testing.assert_allclose(ops.convert_to_numpy(values), (np.exp(z) * z).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(gradient), np.exp(z) * (z + 1), rtol=1e-5)
+
+
+def test_value_and_gradient_can_be_differentiated_once_more_and_compiled(rng):
+    z = rng.normal(size=(6, 3)).astype("float32")
+
+    def squared_gradient(z):
+        return ops.sum(ops.square(backend.value_and_gradient(_rowwise, z)[1]), axis=-1)
+
+    def second(z, *, settings):
+        return backend.value_and_gradient(squared_gradient, z)[1] * settings[0]
+
+    # d/dz (exp(z) (z + 1))^2
+    expected = 2 * np.exp(2 * z) * (z + 1) * (z + 2)
+    eager = second(ops.convert_to_tensor(z), settings=(1.0,))
+    compiled = backend.compiled(second)(ops.convert_to_tensor(z), settings=(1.0,))
+    for result in (eager, compiled):
+        np.testing.assert_allclose(ops.convert_to_numpy(result), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_takes_arrays_of_any_shape_and_settings_of_python(rng):
+    traces = []
+
+    def scaled(x, *, settings):
+        factor, double = settings
+        traces.append(settings)
+        return x * factor * (2 if double else 1)
+
+    compiled = backend.compiled(scaled)
+    assert backend.compiled(scaled) is compiled
+    x = rng.normal(size=(4, 2)).astype("float32")
+    for array, settings in ((x, (3.0, True)), (x, (3.0, False)), (x[:3], (3.0, True))):
+        expected = array * 3 * (2 if settings[1] else 1)
+        for _ in range(2):
+            result = ops.convert_to_numpy(compiled(array, settings=settings))
+            np.testing.assert_allclose(result, expected, rtol=1e-6)
+    # Once for each pair of a shape and settings.
+    assert len(traces) == 3

@@ -108,7 +108,9 @@ class RHVAE(VAE):
         self.regularization = regularization
         self.sqrt_beta_zero = sqrt_beta_zero
         self.likelihood = likelihood
-        self.momentum_seed = keras.random.SeedGenerator(seed)
+        # Not the seed of the posterior's noise: the two draws have to be independent.
+        momentum_seed = None if seed is None else backend.subseed(seed, "momentum")
+        self.momentum_seed = keras.random.SeedGenerator(momentum_seed)
         self.metric = None
         self._logits = logits_of(decoder)
 
@@ -243,8 +245,10 @@ class RHVAE(VAE):
             store["metric_cholesky_factors"] = self.metric.cholesky_factors
 
     def load_own_variables(self, store):
-        names = [name for name in store if not name.startswith("metric_")]
-        super().load_own_variables({name: store[name] for name in names})
+        names = set(store.keys())  # A store has keys, but it is not iterable.
+        super().load_own_variables(
+            {name: store[name] for name in names if not name.startswith("metric_")}
+        )
         if "metric_centroids" in store:
             self.metric = self._metric(
                 np.array(store["metric_centroids"]), np.array(store["metric_cholesky_factors"])

@@ -66,8 +66,7 @@ class ReusableModel:
             self._optimizer_start = [np.array(v) for v in new.optimizer.variables]
             self._model = new
             return new
-        for variable, start in zip(self._model.variables, new.variables, strict=True):
-            variable.assign(start)
+        set_state(self._model, (new.variables, None))
         for variable, start in zip(
             self._model.optimizer.variables, self._optimizer_start, strict=True
         ):
@@ -91,7 +90,7 @@ def set_state(model, state):
     values, metric = state
     for variable, value in zip(model.variables, values, strict=True):
         variable.assign(value)
-    if metric is not None:
+    if hasattr(model, "metric"):
         model.metric = metric
     return model
 

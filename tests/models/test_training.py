@@ -94,6 +94,53 @@ def test_fit_passes_gives_one_entry_a_window(images):
     assert int(model.optimizer.iterations) == 24
 
 
+class _Losses(keras.callbacks.Callback):
+    """Reports one loss a window, as scripted, and keeps the weights of each window."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses = losses
+        self.weights = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["loss"] = self.losses[epoch]
+        self.weights.append(_flat(self.model.get_weights()))
+
+
+def test_fit_passes_with_patience_stops_and_restores_the_best_window(images):
+    model = _reusable().fresh(0)
+    losses = _Losses([5.0, 3.0, 4.0, 3.5, 2.0, 2.5, 2.1, 2.2, 1.0, 0.5])
+    history = models.fit_passes(model, images, 20, 100, windows=10, patience=6, callbacks=[losses])
+    # Windows of 2 passes: 3 windows after the fifth, the best, brought nothing better.
+    assert history.epoch == list(range(8))
+    np.testing.assert_array_equal(_flat(model.get_weights()), losses.weights[4])
+    assert not np.array_equal(losses.weights[4], losses.weights[7])
+
+
+def test_fit_passes_with_patience_restores_the_best_window_also_after_all_passes(images):
+    model = _reusable().fresh(0)
+    losses = _Losses([5.0, 3.0, 4.0])
+    history = models.fit_passes(model, images, 6, 100, windows=3, patience=100, callbacks=[losses])
+    assert len(history.epoch) == 3
+    np.testing.assert_array_equal(_flat(model.get_weights()), losses.weights[1])
+
+
+def test_fit_passes_updates_the_metric_with_the_images_and_the_restored_weights(images):
+    seen = []
+
+    class WithMetric(models.VAE):
+        def update_metric(self, images):
+            seen.append((images, _flat(self.get_weights())))
+
+    model = models.garay_maestre_vae(2, (8, 8, 1), WithMetric)
+    model.compile("rmsprop")
+    losses = _Losses([1.0, 2.0, 3.0])
+    models.fit_passes(model, images, 3, 100, windows=3, patience=10, callbacks=[losses])
+    [(given, weights)] = seen
+    np.testing.assert_array_equal(given, images)
+    np.testing.assert_array_equal(weights, losses.weights[0])
+
+
 def test_predict_does_not_depend_on_what_was_predicted_before(rng):
     inputs = rng.random((120, 8, 8, 1), dtype="float32")
     encoder = _build().encoder

@@ -20,8 +20,10 @@ def errata(geometry):
             _acceptance(geometry),
         ),
         Erratum(
-            "Algorithm 1 accepts by the ratio of densities alone, which is exact only as the "
-            "covariance goes to 0; the released covariance is 0.5 I.",
+            "Remark 1: Algorithm 1 does not sample from eq. 3, not even as the covariance goes to "
+            "0. A short geodesic drifts by minus half the covariance times sum_i Gamma^k_ii, as "
+            "much as the acceptance adds; the appendix takes it for a straight line. In one "
+            "dimension the limit is the square of eq. 3, where G is isotropic (det G^-1)^(1/d).",
             _bias(geometry),
         ),
         Erratum(
@@ -99,6 +101,7 @@ def _bias(geometry):
     return (
         f"Total variation from eq. 3: {found['walk, covariance 0.5']:.3f} at 0.5, "
         f"{found['walk, covariance 0.1']:.3f} at 0.1, "
+        f"{found['walk, covariance 0.01']:.3f} at 0.01 (200 steps from centroids), "
         f"{found['walk, covariance 0.5, corrected']:.3f} with the corrected rule at 0.5; exact "
         f"draws give {cell['total_variation_exact']:.3f} by chance."
     )

@@ -106,8 +106,8 @@ def samplers_table(geometry):
         "total variation distance over 12 x 12 squares of S; acceptance rate",
         frame.round(3),
         "2,000 chains of 200 steps started at centroids. Exact draws differ by chance alone. The "
-        "walk's rule ignores how its proposal differs between directions, so it is biased unless "
-        "its covariance is small, and then it explores slowly; the corrected rule is exact.",
+        "walk's rule ignores how its proposal differs between directions, so it is biased, in "
+        "general also for small covariances; the corrected rule is exact.",
     )
 
 

@@ -49,11 +49,16 @@ def riemannian_random_walk(
 ):
     """The Riemannian random walk: proposals from the wrapped normal N^W(z, covariance I).
 
-    A proposal z' is accepted with probability min(1, sqrt det G^-1(z') / sqrt det G^-1(z)). That
-    leaves out how the proposal's density differs between the two directions, so the walk draws
-    from eq. 3 only as the covariance goes to 0. With `corrected=True` the probability is that of
-    Metropolis and Hastings: a geodesic run backwards from z' has the velocity -v', the flow
-    preserves the volume dz dq with q = G v, and so the ratio is multiplied by
+    A proposal z' is accepted with probability min(1, sqrt det G^-1(z') / sqrt det G^-1(z)), which
+    leaves out how the proposal's density differs between the two directions. So the walk does not
+    draw from eq. 3, and in general not in the limit of small covariances either, which the paper's
+    Remark 1 claims: a short geodesic drifts by minus half the covariance times sum_i Gamma^k_ii,
+    and that is of the order of what the acceptance adds. In one dimension the limit is the square
+    of eq. 3; where G is isotropic it is (det G^-1)^(1/d), right for d = 2.
+
+    With `corrected=True` the probability is that of Metropolis and Hastings, and the walk draws
+    from eq. 3: a geodesic run backwards from z' has the velocity -v', the flow preserves the
+    volume dz dq with q = G v, and so the ratio is multiplied by
     N(v'; 0, covariance I) det G(z) / (N(v; 0, covariance I) det G(z')).
 
     Proposals outside of `metric.support()`, and such that are not finite, are rejected.

@@ -1,0 +1,204 @@
+"""RHVAE and its manifold sampler as pythae 0.1.2 has them: a peer for the benchmarks of ours.
+
+It runs in an environment of its own, without this package:
+
+    python -m venv pythae-env
+    pythae-env/bin/pip install torch==2.13.0  # a CPU build is enough
+    pythae-env/bin/pip install pythae==0.1.2
+
+Each command prints one line of JSON on stdout, and anything else on stderr:
+
+    pythae-env/bin/python pythae_rhvae.py train --threads 1 --images images.npz
+
+`step` times a training step (forward, backward, Adam), `sample` pythae's `RHVAESampler`. `train`
+counts the seeds whose training fails: the loss, or at the end a weight, is not finite, or pythae
+or PyTorch raises an error; and tells each seed's first, largest and last finite loss. `images` in
+the file is (n, height, width) or (n, height, width, 1), in [0, 1].
+
+The networks are the paper's (pythae's defaults have 512 hidden units in encoder and decoder); the
+metric network is pythae's default, which has the paper's 400. What pythae's model calls
+`beta_zero` is used as sqrt(beta_0), while its sampler takes the square root of its own.
+"""
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import logging
+import math
+import statistics
+import sys
+import time
+import traceback
+from itertools import pairwise
+
+import numpy as np
+import torch
+from pythae.models import RHVAE, RHVAEConfig
+from pythae.models.base.base_utils import ModelOutput
+from pythae.models.nn import BaseDecoder, BaseEncoder
+from pythae.samplers import RHVAESampler, RHVAESamplerConfig
+from torch import nn
+
+
+def relu_layers(*sizes):
+    return [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())]
+
+
+class Encoder(BaseEncoder):
+    def __init__(self, pixels, hidden, latent_dim):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), *relu_layers(pixels, *hidden))
+        self.mean = nn.Linear(hidden[-1], latent_dim)
+        self.log_var = nn.Linear(hidden[-1], latent_dim)
+
+    def forward(self, x):
+        h = self.layers(x)
+        return ModelOutput(embedding=self.mean(h), log_covariance=self.log_var(h))
+
+
+class Decoder(BaseDecoder):
+    def __init__(self, shape, hidden, latent_dim):
+        super().__init__()
+        self.layers = nn.Sequential(
+            *relu_layers(latent_dim, *hidden),
+            nn.Linear(hidden[-1], math.prod(shape)),
+            nn.Sigmoid(),
+            nn.Unflatten(1, shape),
+        )
+
+    def forward(self, z):
+        return ModelOutput(reconstruction=self.layers(z))
+
+
+def make_model(shape, options):
+    config = RHVAEConfig(
+        input_dim=shape, latent_dim=options.latent_dim, reconstruction_loss=options.loss
+    )
+    config.n_lf, config.eps_lf = options.n_lf, options.step_size
+    config.temperature, config.regularization = options.temperature, options.regularization
+    config.beta_zero = options.sqrt_beta_zero
+    hidden = (1000, 400) if options.large else (400,)
+    encoder = Encoder(math.prod(shape), hidden, options.latent_dim)
+    model = RHVAE(config, encoder, Decoder(shape, hidden[::-1], options.latent_dim))
+    return model.train()
+
+
+def training_step(model, optimizer, images):
+    optimizer.zero_grad()
+    loss = model({"data": images}).loss
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step(options):
+    torch.manual_seed(0)
+    model = make_model((options.pixels,), options)
+    # A rate this small leaves the time as it is; at 1e-3 noise soon ends pythae's training in NaN.
+    optimizer = torch.optim.Adam(model.parameters(), 1e-6)
+    images = torch.rand(options.batch, options.pixels)
+    milliseconds = []
+    for _ in range(5 + options.repeats):  # the first 5 to warm up
+        start = time.perf_counter()
+        training_step(model, optimizer, images)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+    return {"ms": statistics.median(milliseconds[5:]), "all_ms": milliseconds[5:]}
+
+
+def sample(options):
+    torch.manual_seed(0)
+    model = make_model((options.pixels,), options)
+    model({"data": torch.rand(options.centroids, options.pixels)})
+    model.update()  # as its trainer does: the metric over all the images seen since the last time
+    config = RHVAESamplerConfig(mcmc_steps_nbr=options.steps, n_lf=15, eps_lf=0.05)
+    sampler = RHVAESampler(model, config)
+    seconds = []
+    for _ in range(options.repeats):
+        start = time.perf_counter()
+        sampler.sample(options.chains, batch_size=options.chains)
+        seconds.append(time.perf_counter() - start)
+    return {"seconds": statistics.median(seconds), "all_seconds": seconds}
+
+
+def describe(error):
+    """The kind of an error, the beginning of its text, and where in pythae's model it arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " > ".join(frame.name for frame in frames if frame.filename.endswith("rhvae_model.py"))
+    return f"{type(error).__name__}: {str(error)[:60]}... in {where or 'PyTorch'}"
+
+
+def failure_of(images, seed, options, losses):
+    """(epoch, why) of the first failure when training with this seed, or None; fills `losses`."""
+    torch.manual_seed(seed)
+    model = make_model(tuple(images.shape[1:]), options)
+    optimizer = torch.optim.Adam(model.parameters(), options.learning_rate)
+    for epoch in range(options.epochs):
+        for chosen in torch.randperm(len(images)).split(options.batch):
+            try:
+                loss = training_step(model, optimizer, images[chosen])
+            except (ArithmeticError, RuntimeError, ValueError) as error:
+                return epoch, describe(error)
+            if not math.isfinite(loss):
+                return epoch, f"loss {loss}"
+            losses.append(loss)
+        model.update()
+    if not all(torch.isfinite(weights).all() for weights in model.parameters()):
+        return options.epochs - 1, "weights not finite"
+    return None
+
+
+def train(options):
+    images = torch.from_numpy(np.load(options.images)["images"].astype("float32"))
+    images = images.squeeze(-1) if images.ndim == 4 else images
+    runs, start = [], time.perf_counter()
+    for seed in range(options.seeds):
+        losses = []
+        epoch, why = failure_of(images, seed, options, losses) or (None, None)
+        finite = losses or [None]  # Before the failure, if it failed.
+        found = {"first": finite[0], "largest": max(finite), "last": finite[-1]}
+        runs.append({"seed": seed, **found, "failed_in_epoch": epoch, "why": why})
+        print(runs[-1], file=sys.stderr, flush=True)
+    failed = sum(run["why"] is not None for run in runs)
+    seconds = time.perf_counter() - start
+    return {"seeds": options.seeds, "failed": failed, "seconds": seconds, "runs": runs}
+
+
+def add(parser, defaults):
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+
+
+def parse():
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--threads", type=int, help="PyTorch's; with two on busy cores it crawls")
+    add(model, {"batch": 200, "latent-dim": 2, "n-lf": 3, "step-size": 1e-2, "temperature": 0.8})
+    add(model, {"regularization": 1e-3, "sqrt-beta-zero": 0.3})
+    model.add_argument("--loss", choices=("bce", "mse"), default="bce")
+    model.add_argument("--large", action="store_true", help="the networks for OASIS")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in (step, sample):
+        of_command = commands.add_parser(command.__name__, parents=[model])
+        of_command.set_defaults(run=command)
+        add(of_command, {"pixels": 784, "repeats": 20 if command is step else 1})
+    add(of_command, {"chains": 100, "steps": 200, "centroids": 200})
+    of_train = commands.add_parser("train", parents=[model])
+    of_train.set_defaults(run=train)
+    of_train.add_argument("--images", required=True, help="an .npz file with the array `images`")
+    add(of_train, {"learning-rate": 1e-3, "seeds": 20, "epochs": 100})
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    logging.getLogger("pythae").setLevel(logging.ERROR)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    with contextlib.redirect_stdout(sys.stderr):
+        found = options.run(options)
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "pythae")}
+    print(json.dumps(found | versions | {"threads": torch.get_num_threads()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
