@@ -68,9 +68,15 @@ def compiled(function):
         import jax
 
         return jax.jit(function, static_argnames="settings")
+    return lambda *arrays, settings: _with_settings(function, settings)(*arrays)
+
+
+@functools.cache
+def _with_settings(function, settings):
+    """TensorFlow warns of many traces of one function; so each setting has its own."""
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=True)
+    return tf.function(functools.partial(function, settings=settings), jit_compile=True)
 
 
 def on_gpu():
