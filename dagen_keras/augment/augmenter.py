@@ -15,9 +15,6 @@ from dagen_keras.models.training import (
 )
 from dagen_keras.sampling import SAMPLERS
 
-# With patience, the training loss is looked at after so many passes.
-PATIENCE_WINDOW = 10
-
 
 class Augmenter(BaseEstimator):
     """Makes labelled images with one generative model a class.
@@ -165,7 +162,6 @@ class Augmenter(BaseEstimator):
                 self.epochs,
                 self.batch_size,
                 seed=backend.subseed(self.seed, "order", label),
-                windows=1 if self.patience is None else -(-self.epochs // PATIENCE_WINDOW),
                 patience=self.patience,
                 callbacks=[StopOnNonFiniteLoss(f"the model of class {label}")],
             )

@@ -2,7 +2,7 @@
 
 from dagen_keras.datasets import oasis, phantoms
 from dagen_keras.datasets.base import DataError, Dataset
-from dagen_keras.datasets.registry import NAMES, load, n_classes
+from dagen_keras.datasets.registry import NAMES, load, n_classes, title
 from dagen_keras.datasets.splits import (
     balanced_subset,
     keep_share,
@@ -21,5 +21,6 @@ __all__ = [
     "oasis",
     "phantoms",
     "stratified_validation",
+    "title",
     "unbalanced_subset",
 ]

@@ -158,11 +158,11 @@ def check_downsample(factor, image_shape):
         raise ValueError(f"downsample must be one of {known}; got {factor!r}.")
 
 
-def block_mean(image, factor):
-    """Means of blocks of factor x factor pixels of an image, shape (height, width)."""
-    height, width = image.shape
-    blocks = image.reshape(height // factor, factor, width // factor, factor)
-    return blocks.mean(axis=(1, 3))
+def block_mean(images, factor):
+    """Means of blocks of factor x factor pixels of images, shape (..., height, width)."""
+    *others, height, width = images.shape
+    blocks = images.reshape(*others, height // factor, factor, width // factor, factor)
+    return blocks.mean(axis=(-3, -1))
 
 
 def _image_files(directory):

@@ -21,6 +21,24 @@ _OPTIONS = {
 
 NAMES = (*_BUNDLED, *external.SPECIFICATIONS, "oasis")
 
+_TITLES = {
+    "digits": "bundled digits",
+    "photos": "bundled photos",
+    "shapes": "circles and rings",
+    "phantoms": "bundled phantoms",
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "emnist": "EMNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "oasis": "OASIS-1",
+}
+
+
+def title(name):
+    """How a table's title names a dataset; bundled data is called so."""
+    return _TITLES[name]
+
 
 def n_classes(name):
     """How many classes a dataset has, without reading it."""

@@ -5,6 +5,9 @@ import numpy as np
 
 from dagen_keras import backend
 
+# With patience, the training loss is looked at after so many passes.
+PATIENCE_WINDOW = 10
+
 
 class NonFiniteLossError(FloatingPointError):
     """The training loss became NaN or infinite; says in which epoch and which term."""
@@ -95,7 +98,9 @@ def set_state(model, state):
     return model
 
 
-def fit_passes(model, images, passes, batch_size, seed=0, windows=1, patience=None, callbacks=()):
+def fit_passes(
+    model, images, passes, batch_size, seed=0, windows=None, patience=None, callbacks=()
+):
     """`model.fit(images, epochs=passes)` without `fit`'s cost for each pass over few images.
 
     All passes of a window are one epoch of Keras. Within a pass each image is seen once, so no
@@ -109,7 +114,8 @@ def fit_passes(model, images, passes, batch_size, seed=0, windows=1, patience=No
         passes: how often the model sees each image; rounded up to full windows.
         batch_size: images a step, at most.
         seed: fixes the order of images where a pass takes several steps.
-        windows: entries of the history, each the mean over as many passes.
+        windows: entries of the history, each the mean over as many passes. Default: one, or with
+            `patience` one for every 10 passes.
         patience: stop after so many passes, in full windows, without a better training loss, and
             restore the weights of the best window; None trains all passes.
         callbacks: Keras callbacks; their epochs are windows.
@@ -117,6 +123,8 @@ def fit_passes(model, images, passes, batch_size, seed=0, windows=1, patience=No
     Returns:
         Keras's `History`, with one entry a window.
     """
+    if windows is None:
+        windows = 1 if patience is None else -(-passes // PATIENCE_WINDOW)
     window = -(-passes // min(windows, passes))
     if patience is not None:
         patience = -(-patience // window)

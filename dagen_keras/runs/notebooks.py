@@ -1,15 +1,19 @@
 """Executing a paper's notebook into its results directory."""
 
+import base64
+import io
 import os
 import re
 from pathlib import Path
+
+from PIL import Image
 
 
 def execute(run, notebook):
     """Executes `notebook` with a run's parameters; it draws from the run's ledger.
 
     The executed copy is `notebook.ipynb` in the run's directory, also if a cell fails. Paths in it
-    are relative, and TensorFlow's start-up messages are left out.
+    are relative, TensorFlow's start-up messages are left out, and pictures have at most 64 colours.
 
     Args:
         run: a `Run`.
@@ -51,11 +55,11 @@ def execute(run, notebook):
     except Exception as error:  # The kernel died or did not start.
         return [f"{run.paper.key}: {notebook.name} failed: {type(error).__name__}: {error}"]
     finally:
-        _drop_startup_messages(executed)
+        _tidy(executed)
     return []
 
 
-def _drop_startup_messages(path):
+def _tidy(path):
     import nbformat
 
     if not path.exists():
@@ -65,6 +69,16 @@ def _drop_startup_messages(path):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 output.text = re.sub(r"(?m)^([IWE]0000 |WARNING: All log).*\n?", "", output.text)
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = _few_colours(output.data["image/png"])
         if "outputs" in cell:
             cell.outputs = [o for o in cell.outputs if o.get("text") != ""]
     nbformat.write(notebook, path)
+
+
+def _few_colours(png):
+    """A third of the size, so that executed notebooks can be kept in git."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(64)
+    buffer = io.BytesIO()
+    picture.save(buffer, "png", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()

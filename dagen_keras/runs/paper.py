@@ -1,7 +1,10 @@
 """What a paper's module says of itself: parameters, cells, and what it reports."""
 
+import functools
 import hashlib
 import html
+import importlib.resources
+import io
 import json
 import math
 from collections.abc import Callable
@@ -170,6 +173,22 @@ class Claim:
     unit: str = ""
     paper: str = ""
 
+    @classmethod
+    def of(cls, number, text, test, comparison, unit, verdict=None):
+        """The claim that a `Comparison` decides, or whose `verdict` is given."""
+        return cls(
+            number,
+            text,
+            test,
+            verdict or comparison.verdict,
+            n_pairs=comparison.n_pairs,
+            p_value=comparison.p_value,
+            effect=comparison.median,
+            low=comparison.low,
+            high=comparison.high,
+            unit=unit,
+        )
+
 
 @dataclass(frozen=True)
 class Erratum:
@@ -255,6 +274,26 @@ class Paper:
     cells: Callable
     compute: Callable
     report: Callable
+
+
+def by_kind(**functions):
+    """A paper's `compute`: calls the function that a cell's parameter `kind` names.
+
+    Each is called as `function(dataset, seed, **others)` with the cell's other parameters.
+    """
+
+    def compute(parameters, seed, data):
+        own = {name: value for name, value in parameters.items() if name != "kind"}
+        return functions[parameters["kind"]](data, seed, **own)
+
+    return compute
+
+
+@functools.cache
+def reported(name):
+    """A table of a paper's own numbers, `papers/reported/<name>.csv`, as a frame."""
+    file = importlib.resources.files("dagen_keras.papers") / "reported" / f"{name}.csv"
+    return pd.read_csv(io.StringIO(file.read_text()))
 
 
 def resolve_parameters(paper, profile, overrides=None):

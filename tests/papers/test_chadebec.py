@@ -6,10 +6,11 @@ import pytest
 
 from dagen_keras import datasets
 from dagen_keras.papers import chadebec
-from dagen_keras.papers.chadebec import experiment, generators, geometry, packing, released, scores
+from dagen_keras.papers.chadebec import experiment, generators, geometry, released
 from dagen_keras.papers.chadebec.claims import claims
-from dagen_keras.papers.chadebec.grid import TABLE_METHODS, title
+from dagen_keras.papers.chadebec.grid import TABLE_METHODS
 from dagen_keras.runs import RunError, resolve_parameters
+from dagen_keras.runs.paper import reported
 from dagen_keras.sampling import manifold
 
 
@@ -22,7 +23,7 @@ def metric(rng):
 
 
 def test_reported_numbers_have_a_row_for_every_method_and_size():
-    table2 = scores.reported("table2_accuracy_percent")
+    table2 = reported("chadebec_table2_accuracy_percent")
     for dataset, method, n, training_set in itertools.product(
         ("MNIST", "MNIST unbalanced", "EMNIST unbalanced"),
         TABLE_METHODS,
@@ -95,18 +96,6 @@ def test_training_images_of_each_row_of_the_tables(rng):
     np.testing.assert_array_equal(x[:, 0, 0, 0], y + 0.5)
 
 
-def test_packed_arrays_and_pictures_come_back(rng):
-    arrays = {"a": rng.random((3, 2)), "b": np.arange(4)}
-    back = packing.unpack(packing.pack(**arrays))
-    np.testing.assert_allclose(back["a"], arrays["a"], rtol=1e-6)
-    np.testing.assert_array_equal(back["b"], arrays["b"])
-    images = rng.integers(0, 256, (5, 4, 3, 1)) / 255
-    sheet = packing.picture(packing.png(images, columns=2))
-    assert sheet.shape == (12, 6)
-    np.testing.assert_allclose(sheet[4:8, :3], images[2, ..., 0], atol=1e-6)
-    assert not sheet[8:, 3:].any()
-
-
 def test_released_geodesics_change_their_energy_however_many_steps(metric, rng):
     start = manifold.random_centroids(metric, 10, 0)
     velocity = rng.standard_normal((10, 2)).astype("float32")
@@ -156,7 +145,7 @@ def _scores(better, n_seeds=9):
 
         def add(method, training_set, number, score, split=split, seed=seed):
             noise = rng.normal(scale=0.3)
-            row = {"set": title("digits", split), "split": split, "seed": seed, "method": method}
+            row = {"set": "digits " + split, "split": split, "seed": seed, "method": method}
             row |= {"training_set": training_set, "number": number, "score": score + noise}
             rows.append(row)
 

@@ -8,6 +8,7 @@ import pytest
 from dagen_keras import datasets
 from dagen_keras.papers.garay_maestre import PAPER, errata, experiment, grid, scores
 from dagen_keras.runs import RunError, resolve_parameters
+from dagen_keras.runs.paper import reported
 
 TINY = {"vae_epochs_share": 0.01, "max_epochs": 2, "train_sizes": [30, 40]}
 
@@ -200,7 +201,7 @@ def test_bundled_data_is_named_in_every_title():
 
 
 def test_reported_numbers_are_the_papers():
-    table = scores.reported("table2_f1_percent")
+    table = reported("garay_maestre_table2_f1_percent")
     assert len(table) == 20
     assert (table["AUG+VAE"] < table["AUG"]).sum() == 3
     nothing = pd.DataFrame(columns=["table"])

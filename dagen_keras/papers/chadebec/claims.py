@@ -1,6 +1,6 @@
 """The claims of Chadebec and Allassonniere, decided by tests over seeds."""
 
-from dagen_keras.evaluate import ALPHA, MINIMUM_PAIRS, bootstrap_median_interval, compare_paired
+from dagen_keras.evaluate import ALPHA, compare_paired
 from dagen_keras.papers.chadebec.scores import BRAIN_POINTS, POINTS, pairs, select
 from dagen_keras.runs.paper import Claim
 
@@ -20,14 +20,12 @@ def claims(scores, brains):
         _no_gain(
             6,
             "Conventional augmentation x10 does not help MNIST",
-            scores,
             _factor(scores, 10),
             select(scores, "raw", "raw"),
         ),
         _no_gain(
             7,
             "It is the sampling: RHVAE with its prior does not beat the VAE (synthetic only)",
-            scores,
             select(scores, "rhvae_prior", "synthetic only"),
             select(scores, "vae", "synthetic only"),
         ),
@@ -37,14 +35,12 @@ def claims(scores, brains):
 def _manifold_claims(scores):
     for number, training_set in ((1, "synthetic only"), (2, "raw+synthetic")):
         both = pairs(
-            scores,
             select(scores, "rhvae_manifold", training_set),
             select(scores, "vae", training_set),
         )
         text = f"RHVAE with manifold sampling > VAE with its prior, {training_set}"
         yield _greater(number, text, both, POINTS + " (manifold minus VAE)")
     both = pairs(
-        scores,
         select(scores, "rhvae_manifold", "synthetic only", "largest"),
         select(scores, "raw", "raw"),
     )
@@ -63,7 +59,7 @@ def _imbalance(scores):
             rows[(rows["split"] == s) & ~rows["set"].str.startswith("EMNIST")].assign(set="")
             for s in ("balanced", "unbalanced")
         )
-        both = pairs(scores, balanced, unbalanced)
+        both = pairs(balanced, unbalanced)
         losses[method] = both["first"] - both["second"]
     both = losses["vae"].to_frame("first").join(losses["rhvae_manifold"].rename("second"))
     return _greater(
@@ -78,7 +74,6 @@ def _brain_claims(scores):
     for classifier in ("MLP", "CNN", "DenseNet"):
         own = scores[scores["classifier"] == classifier]
         both = pairs(
-            own,
             select(own, "rhvae_manifold", "raw+synthetic", "largest"),
             select(own, "raw", "raw"),
             keys=("seed",),
@@ -88,42 +83,19 @@ def _brain_claims(scores):
 
 
 def _greater(number, text, both, unit):
-    result = compare_paired(both["first"], both["second"])
-    return Claim(
-        number,
-        text,
-        WILCOXON,
-        result.verdict,
-        n_pairs=result.n_pairs,
-        p_value=result.p_value,
-        effect=result.median,
-        low=result.low,
-        high=result.high,
-        unit=unit,
-    )
+    return Claim.of(number, text, WILCOXON, compare_paired(both["first"], both["second"]), unit)
 
 
-def _no_gain(number, text, scores, first, second):
-    both = pairs(scores, first, second)
-    result = compare_paired(both["first"], both["second"])
-    verdict = result.verdict
+def _no_gain(number, text, first, second):
+    both = pairs(first, second)
+    gain = compare_paired(both["first"], both["second"])
+    verdict = gain.verdict
     if verdict != "not decided":
-        _, high = bootstrap_median_interval(both["first"] - both["second"])
-        verdict = "not reproduced" if verdict == "reproduced" else "not decided"
-        if high < 1 and result.n_pairs >= MINIMUM_PAIRS:
+        significant = verdict == "reproduced"
+        verdict = "not reproduced" if significant else "not decided"
+        if gain.high < 1:
             verdict = "reproduced"
-    return Claim(
-        number,
-        text,
-        NO_GAIN,
-        verdict,
-        n_pairs=result.n_pairs,
-        p_value=result.p_value,
-        effect=result.median,
-        low=result.low,
-        high=result.high,
-        unit=POINTS,
-    )
+    return Claim.of(number, text, NO_GAIN, gain, POINTS, verdict)
 
 
 def _factor(scores, factor):

@@ -1,12 +1,11 @@
 """What in Chadebec and Allassonniere or their code does not hold, with evidence computed here."""
 
-from dagen_keras.papers.chadebec.scores import reported
-from dagen_keras.runs.paper import Erratum
+from dagen_keras.runs.paper import Erratum, reported
 
 
 def errata(geometry):
     """What does not hold, each with its evidence."""
-    theirs = reported("table3_balanced_accuracy_percent")
+    theirs = reported("chadebec_table3_balanced_accuracy_percent")
     densenet = theirs[(theirs["classifier"] == "DenseNet")].set_index(["method", "training_set"])
     score = densenet["balanced_accuracy_mean"]
     return [

@@ -12,7 +12,8 @@ from dagen_keras.datasets import oasis
 from dagen_keras.evaluate import balanced_accuracy
 from dagen_keras.papers.chadebec import generators, geometry
 from dagen_keras.papers.chadebec.grid import METHODS
-from dagen_keras.papers.chadebec.packing import pack, png
+from dagen_keras.runs.packing import pack, png
+from dagen_keras.runs.paper import by_kind
 
 CLASSIFIER_BATCH = 32
 TOY_RATE = 1e-3
@@ -22,20 +23,6 @@ COMPARED, SHOWN = 100, 30
 def conventional():
     """The paper's noise, crop, flips and rotations. It gives no sizes; these are ours."""
     return ClassicTransforms(rotation=20, flip=True, crop=0.2, noise=0.05)
-
-
-def compute(parameters, seed, data):
-    """The results of one cell; see `cells` for its parameters."""
-    kinds = {
-        "classify": classify,
-        "classify_brains": classify_brains,
-        "compare": compare,
-        "geometry": geometry_of,
-        "brain_samples": brain_samples,
-        "demographics": demographics,
-    }
-    own = {name: value for name, value in parameters.items() if name != "kind"}
-    return kinds[parameters["kind"]](data, seed, **own)
 
 
 def classify(
@@ -183,7 +170,9 @@ def classify_brains(
 
 def compare(data, seed, *, method, size, max_passes, patience):
     """Figs. 2 and 3: latent points of training images and of a method, and decoded images."""
-    model, history = generators.trained(data, METHODS[method][0], size, max_passes, patience)
+    model, history, passes = generators.trained(
+        data, METHODS[method][0], size, max_passes, patience
+    )
     x, y = generators.reduced(data, size)
     latent = generators.draw_latent(model, method, COMPARED, backend.subseed(seed, method))
     mean = models.predict(model.encoder, x)[0]
@@ -191,18 +180,16 @@ def compare(data, seed, *, method, size, max_passes, patience):
         "arrays": pack(mean=mean, labels=y, latent=latent),
         "png": png(models.predict(model.decoder, latent[:SHOWN]), columns=6),
         "training_png": png(x[np.random.default_rng(0).permutation(len(x))[:SHOWN]], columns=6),
-        "passes": 10 * len(history.epoch),
+        "passes": passes,
         "loss": float(np.min(history.history["loss"])),
     }
 
 
 def geometry_of(data, seed, *, size, max_passes, patience):
     """Fig. 1, and the evidence of the errata, on the RHVAE of Figs. 2 and 3."""
-    model, _ = generators.trained(data, "rhvae", size, max_passes, patience)
-    x, y = generators.reduced(data, size)
-    labels = np.asarray(y)
-    mean = models.predict(model.encoder, x)[0]
-    return geometry.measure(model.metric, mean, labels, backend.subseed(seed, "geometry"))
+    model, _, _ = generators.trained(data, "rhvae", size, max_passes, patience)
+    _, labels = generators.reduced(data, size)
+    return geometry.measure(model.metric, labels, backend.subseed(seed, "geometry"))
 
 
 def brain_samples(data, seed, *, method, downsample, generator_rate, max_passes, patience):
@@ -225,3 +212,14 @@ def brain_samples(data, seed, *, method, downsample, generator_rate, max_passes,
 def demographics(data, seed):
     """Table 1, of the CSV."""
     return {"table1": oasis.table1(data.subjects).reset_index().to_dict("records")}
+
+
+# The results of one cell, by the kind that its parameters name; see `cells`.
+compute = by_kind(
+    classify=classify,
+    classify_brains=classify_brains,
+    compare=compare,
+    geometry=geometry_of,
+    brain_samples=brain_samples,
+    demographics=demographics,
+)

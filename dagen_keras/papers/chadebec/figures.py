@@ -7,7 +7,7 @@ import numpy as np
 
 from dagen_keras import plots
 from dagen_keras.papers.chadebec.grid import FIGURE_METHODS
-from dagen_keras.papers.chadebec.packing import picture, unpack
+from dagen_keras.runs.packing import picture, unpack
 from dagen_keras.runs.paper import Figure
 
 NAMES = {

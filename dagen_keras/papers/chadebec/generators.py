@@ -7,6 +7,7 @@ import numpy as np
 
 from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter
+from dagen_keras.datasets import oasis
 from dagen_keras.papers.chadebec.grid import METHODS
 from dagen_keras.sampling import SAMPLERS
 
@@ -63,9 +64,7 @@ def brains(data, downsample):
     parts = data.subjects["part"].to_numpy()
     x = np.concatenate([data.x_train, data.x_test])
     y = np.concatenate([data.y_train, data.y_test])
-    n, height, width, channels = x.shape
-    blocks = (n, height // downsample, downsample, width // downsample, downsample, channels)
-    x = x.reshape(blocks).mean(axis=(2, 4))
+    x = oasis.block_mean(x[..., 0], downsample)[..., None]
     return {part: (x[parts == part], y[parts == part]) for part in ("train", "validation", "test")}
 
 
@@ -92,16 +91,15 @@ def _whole(data, kind, size, max_passes, patience):
     x, _ = reduced(data, size)
     reusable = generator(kind, data.image_shape, False, 1e-3, one_size=True)
     model = reusable.fresh(backend.subseed(0, "generator", kind))
-    history = models.fit_passes(
-        model, x, max_passes, BATCH, windows=-(-max_passes // 10), patience=patience
-    )
-    return model, models.get_state(model), history
+    history = models.fit_passes(model, x, max_passes, BATCH, patience=patience)
+    passes = int(model.optimizer.iterations) // -(-len(x) // BATCH)
+    return model, models.get_state(model), history, passes
 
 
 def trained(data, kind, size, max_passes, patience):
-    """A model of all images of `reduced`: the model and its training's `History`."""
-    model, state, history = _whole(data, kind, size, max_passes, patience)
-    return models.set_state(model, state), history
+    """A model of all images of `reduced`, its training's `History`, and how many passes it took."""
+    model, state, *training = _whole(data, kind, size, max_passes, patience)
+    return models.set_state(model, state), *training
 
 
 @functools.lru_cache(maxsize=3)

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from dagen_keras.papers.chadebec import released
-from dagen_keras.papers.chadebec.packing import pack
+from dagen_keras.runs.packing import pack
 from dagen_keras.sampling import manifold
 
 GRID, GEODESICS, WRAPPED, CHAINS, BINS = 90, 8, 150, 2000, 12
@@ -12,7 +12,7 @@ STEPS = (10, 100, 1000)
 COVARIANCES = (0.5, 0.1, 0.01)
 
 
-def measure(metric, mean, labels, seed):
+def measure(metric, labels, seed):
     """All of it, for a metric in two dimensions."""
     rng = np.random.default_rng(seed)
     start = manifold.random_centroids(metric, GEODESICS, seed)
@@ -33,7 +33,7 @@ def measure(metric, mean, labels, seed):
     chains = _chains(metric, seed)
     values = {
         "arrays": pack(
-            mean=mean,
+            mean=metric.centroids,
             labels=labels,
             axis_0=axes[0],
             axis_1=axes[1],

@@ -138,7 +138,7 @@ def cells(parameters):
     for number, dataset in enumerate(p["figure_datasets"]):
         for method in FIGURE_METHODS:
             add(
-                *("Figs. 2 and 3", title(dataset), method, 0, dataset),
+                *("Figs. 2 and 3", datasets.title(dataset), method, 0, dataset),
                 10 + 3 * _PASS * figure_passes,
                 kind="compare",
                 method=method,
@@ -147,7 +147,7 @@ def cells(parameters):
             )
         if number == 0 or dataset == "shapes":
             add(
-                *("Fig. 1", title(dataset), "geometry", 0, dataset, 10),
+                *("Fig. 1", datasets.title(dataset), "geometry", 0, dataset, 10),
                 kind="geometry",
                 size=p["figure_size"],
                 **slow,
@@ -179,20 +179,6 @@ def table2_sets(parameters):
     if parameters["unbalanced_dataset"] != "none":
         sets.append((parameters["unbalanced_dataset"], "unbalanced"))
     return sets
-
-
-def title(dataset, split=None):
-    """How tables name a dataset; unbalanced ones have two stars in the paper."""
-    names = {
-        "shapes": "circles and rings",
-        "digits": "bundled digits",
-        "photos": "bundled photos",
-        "mnist": "MNIST",
-        "fashion_mnist": "Fashion-MNIST",
-        "emnist": "EMNIST",
-    }
-    name = names.get(dataset, dataset)
-    return f"{name} unbalanced" if split == "unbalanced" else name
 
 
 def training_sets(methods, sizes, factors, sets):
@@ -230,7 +216,9 @@ def _table2(p, dataset, split, seed, settings):
         if model != "none" and model not in charged:
             charged.add(model)
             cost += 10 * _PASS * min(p["max_passes"], _USUAL_PASSES)
-        row = f"{title(dataset, split)}, {training_set}"
+        # Unbalanced sets have two stars in the paper.
+        name_of_set = datasets.title(dataset) + " unbalanced" * (split == "unbalanced")
+        row = f"{name_of_set}, {training_set}"
         yield Cell("Table 2", row, name, seed, dataset, own, round(cost, 1))
 
 

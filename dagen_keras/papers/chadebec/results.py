@@ -1,9 +1,9 @@
 """The report of Chadebec and Allassonniere, from a run's frame."""
 
+from dagen_keras import datasets
 from dagen_keras.papers.chadebec.claims import claims
 from dagen_keras.papers.chadebec.errata import errata
 from dagen_keras.papers.chadebec.figures import figures
-from dagen_keras.papers.chadebec.grid import title
 from dagen_keras.papers.chadebec.scores import table2_scores, table3_scores
 from dagen_keras.papers.chadebec.tables import (
     generation_table,
@@ -21,7 +21,7 @@ def report(frame, parameters):
     scores, brain_scores = table2_scores(frame), table3_scores(frame)
     geometry = frame[frame["table"] == "Fig. 1"]
     return Report(
-        data=f"{title(parameters['dataset'])} and {brains}",
+        data=f"{datasets.title(parameters['dataset'])} and {brains}",
         tables=[
             table1(frame, brains),
             table2(scores, parameters),

@@ -1,21 +1,10 @@
 """Scores of the grid's classifiers and the paper's own numbers, in percent."""
 
-import functools
-import importlib.resources
-import io
-
 import numpy as np
 import pandas as pd
 
 POINTS = "points of accuracy"
 BRAIN_POINTS = "points of balanced accuracy"
-
-
-@functools.cache
-def reported(name):
-    """A table of the paper, as numbers."""
-    files = importlib.resources.files("dagen_keras.papers") / "reported"
-    return pd.read_csv(io.StringIO((files / f"chadebec_{name}.csv").read_text()))
 
 
 def table2_scores(frame):
@@ -38,7 +27,7 @@ def _scores(frame, table, measure):
     return found
 
 
-def pairs(scores, first, second, keys=("set", "seed")):
+def pairs(first, second, keys=("set", "seed")):
     """Scores of two groups, one row for each value of `keys` that both have."""
     wide = pd.concat(
         [rows.groupby(list(keys))["score"].mean() for rows in (first, second)],

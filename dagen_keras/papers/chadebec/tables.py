@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from dagen_keras.papers.chadebec.grid import title
-from dagen_keras.papers.chadebec.scores import mean_and_sd, reported
-from dagen_keras.runs.paper import Table
+from dagen_keras import datasets
+from dagen_keras.papers.chadebec.scores import mean_and_sd
+from dagen_keras.runs.paper import Table, reported
 
 # Which of the paper's columns stands beside ours.
 _BESIDE = {"balanced": "MNIST", "unbalanced": "MNIST unbalanced"}
@@ -26,7 +26,7 @@ def table1(frame, brains):
 
 def table2(scores, parameters):
     """Ours beside the paper: accuracy, mean and standard deviation over runs."""
-    theirs = reported("table2_accuracy_percent")
+    theirs = reported("chadebec_table2_accuracy_percent")
     theirs = theirs.set_index(["dataset", "method", "training_set"])["accuracy_mean"]
     rows = []
     order = ["set", "training_set", "column"]
@@ -47,7 +47,7 @@ def table2(scores, parameters):
                 "difference": mean - paper,
             }
         )
-    data = title(parameters["dataset"])
+    data = datasets.title(parameters["dataset"])
     return Table(
         "table2",
         f"Table 2 on {data}: ours beside the paper's",
@@ -62,7 +62,7 @@ def table2(scores, parameters):
 
 def table3(scores, brains):
     """Ours beside the paper: balanced accuracy on test brains."""
-    theirs = reported("table3_balanced_accuracy_percent")
+    theirs = reported("chadebec_table3_balanced_accuracy_percent")
     theirs = theirs.set_index(["classifier", "method", "training_set"])["balanced_accuracy_mean"]
     rows = []
     order = ["classifier", "training_set", "column"]

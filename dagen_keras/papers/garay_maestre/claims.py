@@ -42,19 +42,8 @@ def claims(scores, levels):
 
 def _paired_claim(number, text, wide, first, second, test):
     both = wide.reindex(columns=[first, second]).dropna()
-    result = compare_paired(both[first], both[second])
-    return Claim(
-        number,
-        text,
-        test,
-        result.verdict,
-        n_pairs=result.n_pairs,
-        p_value=result.p_value,
-        effect=result.median,
-        low=result.low,
-        high=result.high,
-        unit=POINTS + f" (median of {first} minus {second})",
-    )
+    unit = POINTS + f" (median of {first} minus {second})"
+    return Claim.of(number, text, test, compare_paired(both[first], both[second]), unit)
 
 
 def _latent_claim(scores):

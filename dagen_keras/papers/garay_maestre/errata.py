@@ -7,10 +7,9 @@ from dagen_keras.evaluate import bootstrap_median_interval
 from dagen_keras.papers.garay_maestre.scores import (
     at_released_latent_dim,
     independent,
-    reported,
     two_sided,
 )
-from dagen_keras.runs.paper import Erratum
+from dagen_keras.runs.paper import Erratum, reported
 
 
 def errata(frame, scores, released):
@@ -18,7 +17,7 @@ def errata(frame, scores, released):
     optimum = optimize.minimize_scalar(
         lambda sd: sd**2 - np.log(sd) - 1, bounds=(0.01, 3), method="bounded"
     ).x
-    theirs = reported("table2_f1_percent")
+    theirs = reported("garay_maestre_table2_f1_percent")
     by_size = theirs.groupby("train_size")[["AUG", "CNN"]].first()
     below = theirs[theirs["AUG+VAE"] < theirs["AUG"]]
     marked = theirs[(theirs["latent_dim"] == 4) & (theirs["train_size"] == 100)].iloc[0]

@@ -1,19 +1,18 @@
 """What one cell of Garay-Maestre et al. computes."""
 
-import base64
 import functools
-import io
 import math
 
 import keras
 import numpy as np
 from keras import ops
-from PIL import Image
 
 from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms
 from dagen_keras.evaluate import macro_f1
 from dagen_keras.papers.garay_maestre.grid import ADJUSTED, EXTREME
+from dagen_keras.runs.packing import png
+from dagen_keras.runs.paper import by_kind
 
 VALIDATION_SHARE = 0.15
 VAE_BATCH, CLASSIFIER_BATCH = 100, 32
@@ -51,13 +50,6 @@ def subset(data, size, seed):
         y, VALIDATION_SHARE, backend.subseed(seed, "validation")
     )
     return (x[train], y[train]), (x[validation], y[validation])
-
-
-def compute(parameters, seed, data):
-    """The results of one cell; see `cells` for its parameters."""
-    kinds = {"classify": classify, "samples": samples, "vae_losses": vae_losses}
-    own = {name: value for name, value in parameters.items() if name != "kind"}
-    return kinds[parameters["kind"]](data, seed, **own)
 
 
 def classify(
@@ -256,15 +248,8 @@ def synthetic(data, train_size, seed, latent_dim, vae_epochs, model_class, sampl
 def samples(data, seed, *, train_size, latent_dim, vae_epochs, sampling):
     """A picture of synthetic images, a row a class (Fig. 2), as PNG in base64."""
     fitted = augmenter(data, train_size, seed, latent_dim, vae_epochs, models.VAE, sampling)
-    rows = [np.hstack(fitted.sample(FIGURE2_COLUMNS, label)) for label in fitted.classes_]
-    return {"png": _png(np.vstack(rows))}
-
-
-def _png(image):
-    pixels = np.rint(image.squeeze() * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    images = [fitted.sample(FIGURE2_COLUMNS, label) for label in fitted.classes_]
+    return {"png": png(np.concatenate(images), columns=FIGURE2_COLUMNS)}
 
 
 def vae_losses(data, seed, *, train_size, latent_dim, vae_epochs):
@@ -291,3 +276,7 @@ def vae_losses(data, seed, *, train_size, latent_dim, vae_epochs):
         result[f"{name}_posterior_sd"] = float(posterior_sd.mean())
         result[f"{name}_mean_sd"] = float(mean.std(axis=0).mean())
     return result
+
+
+# The results of one cell, by the kind that its parameters name; see `cells`.
+compute = by_kind(classify=classify, samples=samples, vae_losses=vae_losses)

@@ -1,17 +1,14 @@
 """Figures of Garay-Maestre et al."""
 
-import base64
 import functools
-import io
 
 import matplotlib.pyplot as plt
-import numpy as np
-from PIL import Image
 
 from dagen_keras import plots
 from dagen_keras.papers.garay_maestre.grid import METHODS
-from dagen_keras.papers.garay_maestre.scores import independent, reported
-from dagen_keras.runs.paper import Figure
+from dagen_keras.papers.garay_maestre.scores import independent
+from dagen_keras.runs.packing import picture
+from dagen_keras.runs.paper import Figure, reported
 
 
 def figures(frame, scores, levels, released, data):
@@ -63,8 +60,7 @@ def draw_figure2(rows):
     """Synthetic digits by latent size."""
     pictures = {}
     for _, row in rows.sort_values("latent_dim").iterrows():
-        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(row["png"]))))
-        pictures[f"LS {int(row['latent_dim'])}"] = pixels / 255
+        pictures[f"LS {int(row['latent_dim'])}"] = picture(row["png"])
     return plots.pictures(pictures)
 
 
@@ -102,7 +98,7 @@ def draw_f1_by_size(scores):
         log_x=True,
     )
     axis = figure.axes[0]
-    theirs = reported("table2_f1_percent").groupby("train_size")[list(METHODS)].mean()
+    theirs = reported("garay_maestre_table2_f1_percent").groupby("train_size")[list(METHODS)].mean()
     theirs = theirs[theirs.index.isin(scores["train_size"].unique())]
     for method in METHODS:
         color = plots.COLORS[METHODS.index(method)]

@@ -1,16 +1,17 @@
 """The report of Garay-Maestre et al., from a run's frame."""
 
+from dagen_keras import datasets
 from dagen_keras.papers.garay_maestre.claims import claims
 from dagen_keras.papers.garay_maestre.errata import errata
 from dagen_keras.papers.garay_maestre.figures import figures
-from dagen_keras.papers.garay_maestre.scores import data_title, scores_of
+from dagen_keras.papers.garay_maestre.scores import scores_of
 from dagen_keras.papers.garay_maestre.tables import released_table, table2, table3
 from dagen_keras.runs.paper import Report
 
 
 def report(frame, parameters):
     """A `Report` of whatever cells are there."""
-    data = data_title(parameters["dataset"])
+    data = datasets.title(parameters["dataset"])
     scores = scores_of(frame, "Table 2")
     levels = scores_of(frame, "Fig. 3")
     released = scores_of(frame, "Released protocol")

@@ -1,8 +1,5 @@
 """Scores of the grid's classifiers and the paper's own numbers, as frames in percent."""
 
-import functools
-import importlib.resources
-import io
 import itertools
 
 import numpy as np
@@ -10,21 +7,9 @@ import pandas as pd
 from scipy import stats
 
 from dagen_keras.papers.garay_maestre.grid import METHODS
+from dagen_keras.runs.paper import reported
 
 POINTS = "points of macro F1"
-
-
-@functools.cache
-def reported(name):
-    """A table of the paper, as numbers."""
-    files = importlib.resources.files("dagen_keras.papers") / "reported"
-    return pd.read_csv(io.StringIO((files / f"garay_maestre_{name}.csv").read_text()))
-
-
-def data_title(dataset):
-    """How a title names the data: bundled data is called so."""
-    bundled = {"digits": "bundled digits", "photos": "bundled photos", "shapes": "bundled shapes"}
-    return bundled.get(dataset, dataset.replace("_", "-").upper())
 
 
 def scores_of(frame, table):
@@ -70,7 +55,7 @@ def two_sided(difference):
 def at_released_latent_dim(scores, released):
     """Our scores and the paper's at the latent dimension of the released protocol's runs."""
     used = released["latent_dim"].dropna().unique()
-    theirs = reported("table2_f1_percent")
+    theirs = reported("garay_maestre_table2_f1_percent")
     if len(used):
         scores = scores[scores["latent_dim"].isna() | (scores["latent_dim"] == used[0])]
     latent_dim = used[0] if len(used) else 3

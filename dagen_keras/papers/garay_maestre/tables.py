@@ -9,10 +9,9 @@ from dagen_keras.papers.garay_maestre.scores import (
     at_released_latent_dim,
     independent,
     paper_cells,
-    reported,
     two_sided,
 )
-from dagen_keras.runs.paper import Table
+from dagen_keras.runs.paper import Table, reported
 
 PAIRS = [
     ("VAE", "CNN"),
@@ -29,7 +28,7 @@ def table2(scores, data, max_epochs):
     rows = []
     groups = scores.groupby(["train_size", "method", "latent_dim"], dropna=False)["f1"]
     for (size, method, latent_dim), f1 in groups:
-        theirs = reported("table2_f1_percent")
+        theirs = reported("garay_maestre_table2_f1_percent")
         theirs = theirs[theirs["train_size"] == size]
         if not np.isnan(latent_dim):
             theirs = theirs[theirs["latent_dim"] == latent_dim]
@@ -65,9 +64,11 @@ def table2(scores, data, max_epochs):
 
 def table3(scores, data):
     """Wilcoxon tests: the paper's way of counting beside independent pairs."""
-    theirs = reported("table2_f1_percent")
+    theirs = reported("garay_maestre_table2_f1_percent")
     by_size = theirs.groupby("train_size")[list(METHODS)].mean()
-    symbols = reported("table3_wilcoxon").set_index(["row", "column"])["significant_at_0.01"]
+    symbols = reported("garay_maestre_table3_wilcoxon").set_index(["row", "column"])[
+        "significant_at_0.01"
+    ]
     ours, cells = independent(scores), paper_cells(scores)
     rows = []
     for first, second in PAIRS:
