@@ -2,9 +2,11 @@
 
 import keras
 
+from dagen_keras.models import divergences
 from dagen_keras.models.classifiers import (
     chadebec_cnn,
     chadebec_mlp,
+    chen_liu_cnn,
     densenet,
     garay_maestre_classifier,
 )
@@ -14,6 +16,7 @@ from dagen_keras.models.networks import (
     chadebec_metric_network,
     garay_maestre_decoder,
     garay_maestre_encoder,
+    nonpositive,
 )
 from dagen_keras.models.rhvae import RHVAE, chadebec_rhvae
 from dagen_keras.models.search import LearningRateSearch, search_learning_rate
@@ -27,13 +30,22 @@ from dagen_keras.models.training import (
     predict,
     set_state,
 )
-from dagen_keras.models.vae import VAE, ReleasedVAE, Sampling, chadebec_vae, garay_maestre_vae
+from dagen_keras.models.vae import (
+    VAE,
+    LinearSchedule,
+    ReleasedVAE,
+    Sampling,
+    chadebec_vae,
+    chen_liu_vae,
+    garay_maestre_vae,
+)
 from dagen_keras.models.vamp import VampVAE
 
 __all__ = [
     "RHVAE",
     "VAE",
     "LearningRateSearch",
+    "LinearSchedule",
     "NonFiniteLossError",
     "ReleasedVAE",
     "ReusableModel",
@@ -48,7 +60,10 @@ __all__ = [
     "chadebec_mlp",
     "chadebec_rhvae",
     "chadebec_vae",
+    "chen_liu_cnn",
+    "chen_liu_vae",
     "densenet",
+    "divergences",
     "fit_passes",
     "garay_maestre_classifier",
     "garay_maestre_decoder",
@@ -56,6 +71,7 @@ __all__ = [
     "garay_maestre_vae",
     "load_model",
     "get_state",
+    "nonpositive",
     "predict",
     "search_learning_rate",
     "set_state",

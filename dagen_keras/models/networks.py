@@ -3,7 +3,16 @@
 import math
 
 import keras
-from keras import layers
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+def nonpositive(x):
+    """min(0, x), which Chen and Liu put on the heads of their encoder, so that sigma <= 1.
+
+    It has no gradient where x > 0.
+    """
+    return ops.minimum(x, 0)
 
 
 def garay_maestre_encoder(latent_dim, image_shape=(28, 28, 1)):
@@ -26,9 +35,7 @@ def garay_maestre_encoder(latent_dim, image_shape=(28, 28, 1)):
     x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
     x = layers.Flatten()(x)
     x = layers.Dense(128, activation="relu")(x)
-    mean = layers.Dense(latent_dim, name="mean")(x)
-    log_var = layers.Dense(latent_dim, name="log_var")(x)
-    return keras.Model(images, [mean, log_var], name="encoder")
+    return keras.Model(images, _posterior(x, latent_dim), name="encoder")
 
 
 def garay_maestre_decoder(latent_dim, image_shape=(28, 28, 1)):
@@ -54,22 +61,28 @@ def garay_maestre_decoder(latent_dim, image_shape=(28, 28, 1)):
     return keras.Model(latent, images, name="decoder")
 
 
-def chadebec_encoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
+def chadebec_encoder(
+    latent_dim,
+    image_shape=(28, 28, 1),
+    hidden=(400,),
+    mean_activation=None,
+    log_var_activation=None,
+):
     """Encoder of Chadebec and Allassonniere, Table 5: images to the mean and log-variance.
 
     Args:
         latent_dim: dimension of the latent space (the paper's d).
         image_shape: (height, width, channels).
         hidden: units of the ReLU layers; (1000, 400) for OASIS.
+        mean_activation, log_var_activation: of the two outputs; none in this paper.
 
     Returns:
         A model from images (n, *image_shape) to two arrays (n, latent_dim).
     """
     _check_latent_dim(latent_dim)
     images, x = _hidden_layers(image_shape, hidden, "images")
-    mean = layers.Dense(latent_dim, name="mean")(x)
-    log_var = layers.Dense(latent_dim, name="log_var")(x)
-    return keras.Model(images, [mean, log_var], name="encoder")
+    outputs = _posterior(x, latent_dim, mean_activation, log_var_activation)
+    return keras.Model(images, outputs, name="encoder")
 
 
 def chadebec_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
@@ -107,6 +120,13 @@ def _hidden_layers(shape, hidden, name):
     for number, units in enumerate(hidden):
         x = layers.Dense(units, activation="relu", name=f"hidden_{number}")(x)
     return inputs, x
+
+
+def _posterior(x, latent_dim, mean_activation=None, log_var_activation=None):
+    return [
+        layers.Dense(latent_dim, activation=mean_activation, name="mean")(x),
+        layers.Dense(latent_dim, activation=log_var_activation, name="log_var")(x),
+    ]
 
 
 def _check(latent_dim, image_shape):

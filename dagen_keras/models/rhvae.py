@@ -67,6 +67,7 @@ class RHVAE(VAE):
     """
 
     networks = ("encoder", "decoder", "metric_network")
+    any_divergence = False
 
     def __init__(
         self,
@@ -161,11 +162,7 @@ class RHVAE(VAE):
             keras.random.normal(shape, seed=self.sampling.seed_generator),
             keras.random.normal(shape, seed=self.momentum_seed),
         )
-        reconstruction = ops.mean(flow["reconstruction"])
-        divergence = ops.mean(flow["divergence"])
-        self.reconstruction_tracker.update_state(reconstruction)
-        self.kl_tracker.update_state(divergence)
-        return reconstruction + divergence
+        return self._loss(ops.mean(flow["reconstruction"]), ops.mean(flow["divergence"]))
 
     def flow(self, images, mean, log_var, cholesky_factors, noise, momentum_noise):
         """The Hamiltonian flow of a batch, and what the loss needs of its end.

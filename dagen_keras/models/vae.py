@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from dagen_keras import checks
+from dagen_keras.models.divergences import DIVERGENCES
 from dagen_keras.models.networks import (
     chadebec_decoder,
     chadebec_encoder,
@@ -43,9 +44,9 @@ class Sampling(layers.Layer):
 class VAE(keras.Model):
     """A variational autoencoder with a Bernoulli decoder.
 
-    The loss of one image is the binary cross-entropy summed over its pixels plus the exact
-    Kullback-Leibler divergence between the posterior and N(0, I), summed over latent dimensions.
-    Compile it with an optimizer alone and `fit(images)`.
+    The loss of one image is the binary cross-entropy summed over its pixels plus lambda times the
+    divergence of the posterior from N(0, I), by default 1 times the exact Kullback-Leibler
+    divergence. Compile it with an optimizer alone and `fit(images)`.
 
     Called with `training=True` it decodes a draw from the posterior, otherwise the posterior
     mean, so that inference is deterministic.
@@ -54,6 +55,14 @@ class VAE(keras.Model):
         encoder: a model from images to [mean, log_var], each (n, latent_dim).
         decoder: a model from (n, latent_dim) to images in [0, 1].
         seed: seed of the posterior's noise; None draws one.
+        divergence: `"kl"`, `"wasserstein2"` (squared), or a function of (mean, log_var), each
+            (n, latent_dim), that returns (n,).
+        divergence_weight: lambda, a number of 0 or more, or a function that gives it from the
+            number of epochs of `fit` that are done, such as `LinearSchedule`. The weight in use
+            is the variable `lambda_`.
+
+    Raises:
+        ValueError: if `divergence` or `divergence_weight` is not as described.
 
     Example:
         >>> vae = garay_maestre_vae(latent_dim=3)
@@ -61,21 +70,31 @@ class VAE(keras.Model):
         >>> vae.fit(images, batch_size=100, epochs=200)
         >>> new = vae.decoder(keras.random.normal((16, vae.latent_dim)))
 
-    Reference: Kingma and Welling (2013), eq. 10. Garay-Maestre et al. print this divergence
-    without the factor 1/2 and with log(sigma) for log(sigma^2) (their eq. 2).
+    Reference: Kingma and Welling (2013), eq. 10. Chen and Liu (2021) for lambda and the
+    Wasserstein distance. Garay-Maestre et al. print the KL without the factor 1/2 and with
+    log(sigma) for log(sigma^2) (their eq. 2).
     """
 
     sampling_class = Sampling
     networks = ("encoder", "decoder")
+    # Whether `divergence` may be chosen; subclasses that bring their own say no.
+    any_divergence = True
 
-    def __init__(self, encoder, decoder, seed=None, **kwargs):
+    def __init__(
+        self, encoder, decoder, seed=None, divergence="kl", divergence_weight=1.0, **kwargs
+    ):
         super().__init__(**kwargs)
+        self._check_divergence(divergence)
         self.encoder = encoder
         self.decoder = decoder
         self.seed = seed
         self.sampling = self.sampling_class(seed)
         self.reconstruction_tracker = keras.metrics.Mean("reconstruction")
-        self.kl_tracker = keras.metrics.Mean("kl")
+        self.divergence = divergence
+        self.lambda_ = self.add_weight(shape=(), initializer="ones", trainable=False, name="lambda")
+        self.set_divergence_weight(divergence_weight)
+        name = divergence if isinstance(divergence, str) else divergence.__name__
+        self.divergence_tracker = keras.metrics.Mean(name)
         self.built = True  # Its networks are.
 
     @property
@@ -98,8 +117,16 @@ class VAE(keras.Model):
             x = checks.images(x)
         if not isinstance(callbacks, list | tuple):
             callbacks = [] if callbacks is None else [callbacks]
-        stop = StopOnNonFiniteLoss(f"the model '{self.name}'")
-        return super().fit(x, y, batch_size, epochs, verbose, [*callbacks, stop], **kwargs)
+        callbacks = [*callbacks, StopOnNonFiniteLoss(f"the model '{self.name}'")]
+        if callable(self.divergence_weight):
+            callbacks.append(
+                keras.callbacks.LambdaCallback(
+                    on_epoch_begin=lambda epoch, _: self.lambda_.assign(
+                        self.divergence_weight(epoch)
+                    )
+                )
+            )
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def call(self, images, training=False):
         mean, log_var = self.encoder(images)
@@ -111,13 +138,10 @@ class VAE(keras.Model):
             "log_var": log_var,
         }
 
-    def kl(self, mean, log_var):
-        """KL(N(mean, exp(log_var)) || N(0, I)) of each image, shape (n,)."""
-        return 0.5 * ops.sum(ops.exp(log_var) + ops.square(mean) - 1 - log_var, axis=-1)
-
-    def divergence(self, y_pred):
-        """What the loss adds to the reconstruction, of each image, shape (n,)."""
-        return self.kl(y_pred["mean"], y_pred["log_var"])
+    def divergence_of(self, y_pred):
+        """What the loss adds to the reconstruction, lambda times, of each image, shape (n,)."""
+        divergence = DIVERGENCES.get(self.divergence, self.divergence)
+        return divergence(y_pred["mean"], y_pred["log_var"])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         n_pixels = math.prod(self.encoder.input_shape[1:])
@@ -127,24 +151,67 @@ class VAE(keras.Model):
                 ops.reshape(x, flat), ops.reshape(y_pred["reconstruction"], flat)
             )
         )
-        kl = ops.mean(self.divergence(y_pred))
+        return self._loss(reconstruction, ops.mean(self.divergence_of(y_pred)))
+
+    def _loss(self, reconstruction, divergence):
         self.reconstruction_tracker.update_state(reconstruction)
-        self.kl_tracker.update_state(kl)
-        return reconstruction + kl
+        self.divergence_tracker.update_state(divergence)
+        return reconstruction + self.lambda_ * divergence
+
+    def set_divergence_weight(self, weight):
+        """Another lambda, or schedule of it, without compiling anew."""
+        if not callable(weight) and not (np.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                "divergence_weight must be a number of 0 or more, or a function of the epoch; "
+                f"got {weight!r}."
+            )
+        self.divergence_weight = weight
+        self.lambda_.assign(weight(0) if callable(weight) else weight)
+
+    def _check_divergence(self, divergence):
+        if not self.any_divergence and divergence != "kl":
+            raise ValueError(
+                f"a {type(self).__name__} has a divergence of its own; got {divergence!r}."
+            )
+        if not callable(divergence) and divergence not in DIVERGENCES:
+            raise ValueError(
+                f"divergence must be one of {', '.join(DIVERGENCES)}, or a function of (mean, "
+                f"log_var); got {divergence!r}."
+            )
 
     def get_config(self):
-        networks = {
-            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.networks
+        serialized = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in (*self.networks, "divergence", "divergence_weight")
         }
-        return {**super().get_config(), **networks, "seed": self.seed}
+        return {**super().get_config(), **serialized, "seed": self.seed}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        networks = {
+        deserialized = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
-            for name in cls.networks
+            for name in (*cls.networks, "divergence", "divergence_weight")
         }
-        return cls(**{**config, **networks})
+        return cls(**{**config, **deserialized})
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class LinearSchedule:
+    """lambda = initial + step x epochs done; Chen and Liu, appendix A, with their values."""
+
+    def __init__(self, initial=0.5, step=0.05):
+        self.initial = initial
+        self.step = step
+
+    def __call__(self, epoch):
+        return self.initial + self.step * epoch
+
+    def get_config(self):
+        return {"initial": self.initial, "step": self.step}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
 
 def garay_maestre_vae(latent_dim, image_shape=(28, 28, 1), model_class=VAE):
@@ -167,6 +234,27 @@ def chadebec_vae(latent_dim=2, image_shape=(28, 28, 1), hidden=(400,), model_cla
     )
 
 
+def chen_liu_vae(
+    latent_dim=16,
+    image_shape=(28, 28, 1),
+    divergence="wasserstein2",
+    divergence_weight=1.0,
+    mean_activation=None,
+    log_var_activation=None,
+):
+    """A VAE of Chen and Liu: three fully connected layers each way, 512, 256 and `latent_dim`.
+
+    The paper gives no widths; these are ours. It states the activation `nonpositive` of both
+    heads for the Wasserstein model.
+    """
+    return VAE(
+        chadebec_encoder(latent_dim, image_shape, (512, 256), mean_activation, log_var_activation),
+        chadebec_decoder(latent_dim, image_shape, (256, 512)),
+        divergence=divergence,
+        divergence_weight=divergence_weight,
+    )
+
+
 @keras.saving.register_keras_serializable("dagen_keras")
 class ReleasedSampling(Sampling):
     """An erratum of Garay-Maestre et al.: their code scales the noise by the variance."""
@@ -183,7 +271,8 @@ class ReleasedVAE(VAE):
     """
 
     sampling_class = ReleasedSampling
+    any_divergence = False
 
-    def kl(self, mean, log_var):
-        """The released code's KL: the exact one of N(mean, exp(log_var)), over latent_dim."""
-        return super().kl(mean, log_var) / self.latent_dim
+    def divergence_of(self, y_pred):
+        """The released code's KL: the exact one, averaged over latent dimensions."""
+        return super().divergence_of(y_pred) / self.latent_dim

@@ -22,6 +22,8 @@ class VampVAE(VAE):
     Reference: Tomczak and Welling, VAE with a VampPrior (2018), eq. 9.
     """
 
+    any_divergence = False
+
     def __init__(self, encoder, decoder, seed=None, n_pseudo_inputs=10, **kwargs):
         super().__init__(encoder, decoder, seed, **kwargs)
         if not isinstance(n_pseudo_inputs, int) or n_pseudo_inputs < 1:
@@ -39,7 +41,7 @@ class VampVAE(VAE):
         """The u_k, images in [0, 1], shape (n_pseudo_inputs, height, width, channels)."""
         return ops.sigmoid(self.pseudo_logits)
 
-    def divergence(self, y_pred):
+    def divergence_of(self, y_pred):
         posterior = log_normal(y_pred["latent"], y_pred["mean"], y_pred["log_var"])
         means, log_vars = self.encoder(self.pseudo_inputs())
         components = log_normal(y_pred["latent"][:, None], means, log_vars)

@@ -4,7 +4,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-from scipy import stats
 
 from dagen_keras import backend, models
 
@@ -16,22 +15,6 @@ def _vae(latent_dim=2, image_shape=(8, 8, 1)):
 @pytest.fixture
 def images(rng):
     return (rng.random((12, 8, 8, 1)) > 0.7).astype("float32")
-
-
-def test_kl_is_zero_at_the_prior_and_nowhere_smaller(rng):
-    vae = _vae()
-    assert np.asarray(vae.kl(np.zeros((1, 2)), np.zeros((1, 2)))) == pytest.approx([0], abs=1e-6)
-    mean, log_var = rng.normal(size=(2, 100, 2)).astype("float32")
-    assert np.asarray(vae.kl(mean, log_var)).min() > 0
-
-
-def test_kl_against_monte_carlo(rng):
-    mean, log_var = np.array([[0.7, -1.2]], "float32"), np.array([[0.5, -1.0]], "float32")
-    sd = np.exp(log_var / 2)
-    z = mean + sd * rng.standard_normal((400_000, 2))
-    ratio = stats.norm.logpdf(z, mean, sd).sum(axis=1) - stats.norm.logpdf(z).sum(axis=1)
-    standard_error = ratio.std() / np.sqrt(len(ratio))
-    assert float(_vae().kl(mean, log_var)[0]) == pytest.approx(ratio.mean(), abs=4 * standard_error)
 
 
 def test_sampling_has_the_posteriors_moments():
@@ -53,6 +36,103 @@ def test_loss_is_summed_cross_entropy_plus_kl(images):
     assert scores["reconstruction"] == pytest.approx(reconstruction, rel=1e-4)
     assert scores["kl"] == pytest.approx(kl, rel=1e-3, abs=1e-5)
     assert scores["loss"] == pytest.approx(reconstruction + kl, rel=1e-4)
+
+
+def _wasserstein_vae(**settings):
+    return models.chen_liu_vae(3, (8, 8, 1), **settings)
+
+
+@pytest.mark.parametrize("weight", [0.0, 2.5])
+def test_loss_is_reconstruction_plus_lambda_times_the_chosen_divergence(images, weight):
+    vae = _wasserstein_vae(divergence_weight=weight)
+    vae.compile("adam")
+    scores = vae.evaluate(images, verbose=0, return_dict=True)
+    said = vae.predict(images, verbose=0)
+    exact = np.asarray(models.divergences.wasserstein2(said["mean"], said["log_var"])).mean()
+    assert set(scores) == {"loss", "reconstruction", "wasserstein2"}
+    assert scores["wasserstein2"] == pytest.approx(exact, rel=1e-4)
+    assert scores["loss"] == pytest.approx(scores["reconstruction"] + weight * exact, rel=1e-4)
+
+
+def test_lambda_follows_its_schedule_without_a_new_compilation(images):
+    # Nothing is learned, so the loss changes with lambda alone.
+    vae = _wasserstein_vae(divergence_weight=models.LinearSchedule(0.5, 0.25))
+    vae.compile(keras.optimizers.SGD(0.0))
+    history = vae.fit(images, batch_size=12, epochs=4, verbose=0).history
+    assert float(vae.lambda_) == pytest.approx(0.5 + 0.25 * 3)
+    lambdas = (np.array(history["loss"]) - history["reconstruction"]) / history["wasserstein2"]
+    np.testing.assert_allclose(lambdas, [0.5, 0.75, 1.0, 1.25], rtol=1e-3)
+
+
+def test_another_lambda_needs_no_compilation(images):
+    vae = _wasserstein_vae(divergence_weight=1.0)
+    vae.compile("adam")
+    vae.evaluate(images, verbose=0)
+    function = vae.test_function
+    vae.set_divergence_weight(3.0)
+    scores = vae.evaluate(images, verbose=0, return_dict=True)
+    expected = scores["reconstruction"] + 3 * scores["wasserstein2"]
+    assert scores["loss"] == pytest.approx(expected, rel=1e-4)
+    assert vae.test_function is function
+
+
+def test_any_function_can_be_the_divergence(images):
+    def squared_mean(mean, log_var):
+        return keras.ops.sum(keras.ops.square(mean), axis=-1)
+
+    vae = _wasserstein_vae(divergence=squared_mean)
+    vae.compile("adam")
+    history = vae.fit(images, epochs=1, verbose=0).history
+    assert set(history) == {"loss", "reconstruction", "squared_mean"}
+
+
+@pytest.mark.parametrize("bounded", [(), ("log_var",), ("mean", "log_var")])
+def test_heads_bounded_by_min_0_stay_so(images, bounded):
+    activations = {f"{head}_activation": models.nonpositive for head in bounded}
+    vae = _wasserstein_vae(**activations)
+    vae.compile(keras.optimizers.Adam(1e-2))
+    vae.fit(images, epochs=20, verbose=0)
+    said = vae.predict(images, verbose=0)
+    for head in bounded:
+        assert said[head].max() <= 0
+    if not bounded:
+        assert said["mean"].max() > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"divergence": "hellinger"}, "divergence must be one of kl, wasserstein2"),
+        ({"divergence_weight": -1.0}, "divergence_weight must be a number of 0 or more"),
+        ({"divergence_weight": np.nan}, "divergence_weight must be a number of 0 or more"),
+    ],
+)
+def test_refuses_bad_divergences(settings, message):
+    with pytest.raises(ValueError, match=message):
+        _wasserstein_vae(**settings)
+
+
+def test_a_model_with_its_own_divergence_refuses_another():
+    vae = _vae()
+    with pytest.raises(ValueError, match="a VampVAE has a divergence of its own"):
+        models.VampVAE(vae.encoder, vae.decoder, divergence="wasserstein2")
+
+
+def test_divergence_lambda_and_heads_survive_saving(tmp_path, images):
+    vae = _wasserstein_vae(
+        divergence_weight=models.LinearSchedule(), mean_activation=models.nonpositive
+    )
+    vae.compile("adam")
+    vae.fit(images, epochs=3, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    loaded = models.load_model(tmp_path / "vae.keras")
+    assert loaded.divergence == "wasserstein2"
+    assert loaded.divergence_weight(2) == pytest.approx(0.6)
+    assert float(loaded.lambda_) == pytest.approx(0.6)
+    expected = vae.predict(images, verbose=0)["reconstruction"]
+    np.testing.assert_allclose(
+        loaded.predict(images, verbose=0)["reconstruction"], expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_training_learns_two_images_by_heart(images):
@@ -133,8 +213,9 @@ def test_the_seed_fixes_training(images):
 def test_released_vae_scales_noise_by_the_variance_and_averages_the_kl():
     vae = models.garay_maestre_vae(4, (8, 8, 1), models.ReleasedVAE)
     mean, log_var = np.full((1, 4), 0.5, "float32"), np.full((1, 4), -1.0, "float32")
-    exact = models.VAE.kl(vae, mean, log_var)
-    np.testing.assert_allclose(vae.kl(mean, log_var), np.asarray(exact) / 4, rtol=1e-6)
+    exact = np.asarray(models.divergences.kl(mean, log_var))
+    ours = vae.divergence_of({"mean": mean, "log_var": log_var})
+    np.testing.assert_allclose(ours, exact / 4, rtol=1e-6)
     many = np.zeros((100_000, 4), "float32")
     z = np.asarray(vae.sampling(many, many - 1.0))
     assert z.std() == pytest.approx(np.exp(-1.0), rel=0.02)

@@ -272,7 +272,9 @@ def vae_losses(data, seed, *, train_size, latent_dim, vae_epochs):
         )
         mean, log_var = models.predict(vae.encoder, images)
         posterior_sd = np.exp(log_var if name == "released" else log_var / 2)
-        result[f"{name}_kl"] = float(ops.mean(models.VAE.kl(vae, mean, 2 * np.log(posterior_sd))))
+        result[f"{name}_kl"] = float(
+            ops.mean(models.divergences.kl(mean, 2 * np.log(posterior_sd)))
+        )
         result[f"{name}_posterior_sd"] = float(posterior_sd.mean())
         result[f"{name}_mean_sd"] = float(mean.std(axis=0).mean())
     return result
