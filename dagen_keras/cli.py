@@ -194,6 +194,7 @@ def _dry_run(runs, fresh):
         )
     print(
         f"in all about {duration(total)}, scaled by the cells done here, else for two cores; "
-        "executing notebooks adds half a minute each"
+        "executing notebooks adds half a minute each; runs at the best of a search are counted "
+        "once it is done"
     )
     return 0

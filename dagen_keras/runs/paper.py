@@ -261,6 +261,8 @@ class Paper:
         cells: `cells(parameters)` lists the grid.
         compute: `compute(cell_parameters, seed, dataset)` returns a dictionary of results.
         report: `report(frame, parameters)` makes a `Report` from a run's frame.
+        follow_up: `follow_up(parameters, frame)` lists the cells that depend on what others
+            found, such as runs at the best of a search; none while that is not known.
     """
 
     key: str
@@ -274,6 +276,7 @@ class Paper:
     cells: Callable
     compute: Callable
     report: Callable
+    follow_up: Callable | None = None
 
 
 def by_kind(**functions):

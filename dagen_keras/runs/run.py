@@ -62,8 +62,16 @@ class Run:
         self.download = download
         self.directory = self.results / profile / paper.key
         self.ledger = Ledger(self.directory / "runs.jsonl")
-        self.cells = paper.cells(self.parameters)
+        self._first_cells = paper.cells(self.parameters)
         self._identities = {}
+
+    @property
+    def cells(self):
+        """The grid, as far as it is known: some cells may follow from what others find."""
+        if self.paper.follow_up is None:
+            return self._first_cells
+        found = self._frame(self._first_cells, self.ledger.read())
+        return self._first_cells + self.paper.follow_up(self.parameters, found)
 
     def data(self, name=None):
         """A dataset of the run; by default the one that its parameters name."""
@@ -127,24 +135,32 @@ class Run:
             if fresh:
                 self.ledger.set_aside()
                 missing = self.missing()
-            keys = {id(cell): key for key, cell in missing.items()}
-            failed = []
-            with tqdm(
-                total=round(sum(cell.cost for cell in missing.values()), 1),
-                desc=self.paper.key,
-                disable=not (progress and missing),
-                bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}",
-            ) as bar:
-                bar.set_postfix_str(f"0/{len(missing)} cells")
-                computed = execute_all(self.paper, list(missing.values()), self.data_dir, cluster)
-                for number, (cell, record) in enumerate(computed, start=1):
-                    record = self._append({"key": keys[id(cell)], **record})
-                    if record["status"] == "failed":
-                        failed.append(record)
-                        bar.write(f"failed: {cell}: {record['error']}")
-                    bar.update(cell.cost)
-                    bar.set_postfix_str(f"{number}/{len(missing)} cells, last: {cell}")
+            failed = {}
+            while missing:
+                failed |= self._compute(missing, cluster, progress)
+                # What follows from these cells; a cell that failed is not tried twice.
+                missing = {k: cell for k, cell in self.missing().items() if k not in failed}
             self.write_report()
+        return list(failed.values())
+
+    def _compute(self, missing, cluster, progress):
+        keys = {id(cell): key for key, cell in missing.items()}
+        failed = {}
+        with tqdm(
+            total=round(sum(cell.cost for cell in missing.values()), 1),
+            desc=self.paper.key,
+            disable=not progress,
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}",
+        ) as bar:
+            bar.set_postfix_str(f"0/{len(missing)} cells")
+            computed = execute_all(self.paper, list(missing.values()), self.data_dir, cluster)
+            for number, (cell, record) in enumerate(computed, start=1):
+                record = self._append({"key": keys[id(cell)], **record})
+                if record["status"] == "failed":
+                    failed[record["key"]] = record
+                    bar.write(f"failed: {cell}: {record['error']}")
+                bar.update(cell.cost)
+                bar.set_postfix_str(f"{number}/{len(missing)} cells, last: {cell}")
         return failed
 
     def _append(self, record):
@@ -160,17 +176,19 @@ class Run:
             self.ledger.append(record)
         return record
 
-    def _done(self, records):
-        for cell in self.cells:
+    def _done(self, records, cells=None):
+        for cell in self.cells if cells is None else cells:
             key = self.key(cell)
             if records.get(key, {}).get("status") == "done":
                 yield key, cell
 
     def frame(self):
         """One row a finished cell of the grid: its place, seed, parameters and values."""
-        records = self.ledger.read()
+        return self._frame(self.cells, self.ledger.read())
+
+    def _frame(self, cells, records):
         rows = []
-        for key, cell in self._done(records):
+        for key, cell in self._done(records, cells):
             record = records[key]
             place = {
                 "table": cell.table,

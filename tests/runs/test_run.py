@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import pytest
 from runs.toy import PAPER
 
 from dagen_keras.datasets import DataError
-from dagen_keras.runs import Run, RunError, writer
+from dagen_keras.runs import Cell, Run, RunError, writer
 
 TESTS = Path(__file__).parents[1]
 
@@ -224,3 +225,112 @@ def test_the_estimate_is_scaled_by_what_was_done(run):
     for record in _lines(run):
         run.ledger.append({**record, "seconds": 1.0})
     assert run.estimate(cells) == 6
+
+
+def _follow_up(parameters, frame):
+    """Ten times the number with the largest square, once all squares are known."""
+    squares = frame[frame["table"] == "Squares"]
+    if len(squares) < parameters["seeds"] * len(parameters["numbers"]):
+        return []
+    n = 10 * int(squares.loc[squares["square"].idxmax(), "n"])
+    return [Cell("Then", f"n {n}", "square", seed, "digits", {"n": n}) for seed in range(2)]
+
+
+def _following(results, compute=PAPER.compute, **parameters):
+    paper = dataclasses.replace(PAPER, follow_up=_follow_up, compute=compute)
+    return Run(paper, "paper", parameters, results=results)
+
+
+def _numbers(run):
+    return [record["parameters"]["n"] for record in _lines(run)]
+
+
+def test_what_follows_is_computed_in_the_same_call_after_the_first_cells(tmp_path):
+    run = _following(tmp_path)
+    assert len(run.cells) == 7
+    assert len(run.missing()) == 6
+    assert run.compute(progress=False) == []
+    assert _numbers(run) == [1, 2, 3, 1, 2, 3, 30, 30]
+    assert len(run.cells) == len(run.frame()) == 9
+    then = run.frame()[run.frame()["table"] == "Then"]
+    assert then["row"].tolist() == ["n 30", "n 30"]
+    assert then["square"].tolist() == [900, 901]
+    assert run.missing() == {}
+    summary = json.loads((run.directory / "summary.json").read_text())
+    assert (summary["cells"], summary["missing"]) == (8, 0)
+
+
+def test_what_follows_is_not_computed_again(tmp_path):
+    _following(tmp_path).compute(progress=False)
+    again = _following(tmp_path)
+    assert len(again.cells) == 9
+    assert again.missing() == {}
+    again.compute(progress=False)
+    assert len(_lines(again)) == 8
+
+
+def test_what_follows_is_known_only_once_the_first_cells_are_done(tmp_path, monkeypatch):
+    run = _following(tmp_path)
+    monkeypatch.setenv("TOY_TROUBLE", "2:fail")
+    assert len(run.compute(progress=False)) == 2
+    assert {cell.table for cell in run.cells} == {"Squares", "Again"}
+    assert {cell.parameters["n"] for cell in run.missing().values()} == {2}
+    assert 30 not in _numbers(run)
+    monkeypatch.delenv("TOY_TROUBLE")
+    assert run.compute(progress=False) == []
+    assert _numbers(run) == [1, 2, 3, 1, 2, 3, 2, 2, 30, 30]
+    assert run.missing() == {}
+
+
+def test_another_finding_is_followed_by_other_cells(tmp_path):
+    run = _following(tmp_path)
+    run.compute(progress=False)
+    record = _lines(run)[0]
+    assert record["parameters"] == {"n": 1}
+    run.ledger.append({**record, "values": {**record["values"], "square": 5000}})
+    assert {c.row for c in run.cells if c.table == "Then"} == {"n 10"}
+    assert [cell.parameters["n"] for cell in run.missing().values()] == [10, 10]
+    assert "Then" not in set(run.frame()["table"])
+    run.compute(progress=False)
+    assert _numbers(run)[8:] == [1, 10, 10]
+    assert set(run.frame().query("table == 'Then'")["square"]) == {100, 101}
+
+
+def test_other_parameters_have_their_own_findings(tmp_path):
+    _following(tmp_path).compute(progress=False)
+    larger = _following(tmp_path, numbers=[1, 2, 3, 4])
+    assert {cell.parameters["n"] for cell in larger.missing().values()} == {4}
+    larger.compute(progress=False)
+    assert _numbers(larger)[8:] == [4, 4, 40, 40]
+    assert _following(tmp_path).missing() == {}
+
+
+def test_a_cell_that_follows_and_fails_is_tried_once_a_call(tmp_path, monkeypatch):
+    computed = []
+
+    def compute(parameters, seed, data):
+        computed.append(parameters["n"])
+        if len(computed) > 20:
+            pytest.fail("a failing cell is tried for ever")
+        return PAPER.compute(parameters, seed, data)
+
+    run = _following(tmp_path, compute)
+    monkeypatch.setenv("TOY_TROUBLE", "30:fail")
+    failed = run.compute(progress=False)
+    assert [(record["table"], record["seed"]) for record in failed] == [("Then", 0), ("Then", 1)]
+    assert computed == [1, 2, 3, 1, 2, 3, 30, 30]
+    assert len(run.failed()) == len(run.missing()) == 2
+    assert len(run.frame()) == 7
+    assert len(run.compute(progress=False)) == 2
+    assert computed[8:] == [30, 30]
+    monkeypatch.delenv("TOY_TROUBLE")
+    assert run.compute(progress=False) == []
+    assert computed[10:] == [30, 30]
+    assert run.failed() == []
+
+
+def test_fresh_computes_what_follows_anew_too(tmp_path):
+    run = _following(tmp_path)
+    run.compute(progress=False)
+    run.compute(progress=False, fresh=True)
+    assert _numbers(run) == [1, 2, 3, 1, 2, 3, 30, 30]

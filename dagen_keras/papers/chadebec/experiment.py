@@ -113,6 +113,7 @@ def fit_classifier(name, train, validation, n_classes, learning_rate, updates, p
                 "val_loss", patience=patience, mode="min", restore_best_weights=True
             ),
         ],
+        shuffle=False,  # The batches are, by the seed.
         verbose=0,
     )
     return model, len(history.epoch)
