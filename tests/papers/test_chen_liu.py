@@ -17,6 +17,7 @@ from dagen_keras.runs.paper import reported
 
 TINY = {"train_images": 40, "epochs": 2, "fid_images": 20, "class_passes": 1}
 TINY |= {"classifier_sizes": [60], "generated": 45}
+THREE = {"search_runs": 3, "lambda_max": 20.0}
 RUN = {"divergence": "kl", "heads": "none", "weight": 1.0, "train_images": 40, "epochs": 2}
 FEATURES = {"feature_spaces": ["classifier"], "feature_updates": 2, "fid_images": 20}
 FOLLOWED = {"Table 1", "Heads", "Schedule"}
@@ -143,7 +144,7 @@ def test_the_search_is_the_same_for_every_method_and_inside_the_interval():
 
 def test_more_runs_of_the_search_keep_those_that_are_there():
     few, many = (
-        _of(PAPER.cells(resolve_parameters(PAPER, "quick", {"search_runs": n})), "Search")
+        _of(PAPER.cells(resolve_parameters(PAPER, "quick", THREE | {"search_runs": n})), "Search")
         for n in (3, 8)
     )
     assert len(set(_keys(few))) == 9
@@ -161,7 +162,7 @@ def test_lambda_is_chosen_on_other_seeds_than_table_1s():
 
 def test_what_follows_is_at_the_lambda_with_the_smallest_fid():
     counts = {"runs": 3, "head_runs": 1, "classifier_sizes": [100, 200], "classifier_runs": 2}
-    parameters = resolve_parameters(PAPER, "quick", {"search_runs": 4, **counts})
+    parameters = resolve_parameters(PAPER, "quick", THREE | {"search_runs": 4, **counts})
     weights = [10.0, 5.0, 15.0, 2.5]
     best = dict(zip(METHODS, weights[1:], strict=True))
     frame = _searched(parameters, lambda method, weight: abs(weight - best[method]))
@@ -193,7 +194,7 @@ def test_what_follows_is_at_the_lambda_with_the_smallest_fid():
 
 
 def test_nothing_follows_before_a_methods_search_is_complete():
-    parameters = resolve_parameters(PAPER, "quick")
+    parameters = resolve_parameters(PAPER, "quick", THREE)
     complete = _searched(parameters, lambda method, weight: weight)
     nothing = complete.iloc[:0]
     assert PAPER.follow_up(parameters, nothing) == []
@@ -209,7 +210,7 @@ def test_nothing_follows_before_a_methods_search_is_complete():
 
 
 def test_runs_that_diverged_do_not_choose_lambda():
-    parameters = resolve_parameters(PAPER, "quick")
+    parameters = resolve_parameters(PAPER, "quick", THREE)
 
     def fid(method, weight):
         if method == "ELBO_KL":
@@ -222,7 +223,7 @@ def test_runs_that_diverged_do_not_choose_lambda():
 
 
 def test_nothing_follows_where_every_run_diverged():
-    parameters = resolve_parameters(PAPER, "quick")
+    parameters = resolve_parameters(PAPER, "quick", THREE)
     frame = _searched(parameters, lambda method, weight: None)
     assert PAPER.follow_up(parameters, frame.assign(classifier_fid=np.nan)) == []
     # In a run's frame no column tells of scores that no run has.
@@ -230,7 +231,9 @@ def test_nothing_follows_where_every_run_diverged():
 
 
 def test_the_first_feature_space_chooses_lambda():
-    parameters = resolve_parameters(PAPER, "quick", {"feature_spaces": ["inception", "classifier"]})
+    parameters = resolve_parameters(
+        PAPER, "quick", THREE | {"feature_spaces": ["inception", "classifier"]}
+    )
     frame = _searched(parameters, lambda method, weight: weight)
     frame["inception_fid"] = -frame["classifier_fid"]
     followed = PAPER.follow_up(parameters, frame)
@@ -239,7 +242,8 @@ def test_the_first_feature_space_chooses_lambda():
 
 def test_a_second_dataset_doubles_every_table():
     alone, both = (
-        resolve_parameters(PAPER, "quick", {"second_dataset": name}) for name in ("none", "photos")
+        resolve_parameters(PAPER, "quick", THREE | {"second_dataset": name})
+        for name in ("none", "photos")
     )
     counts = {}
     for name, parameters in (("alone", alone), ("both", both)):
@@ -742,7 +746,7 @@ def test_each_dataset_has_its_own_claim_on_fid_and_the_first_all_others():
 
 def test_a_second_dataset_that_was_not_run_leaves_its_claim_undecided():
     frame = _planted(PAPER_LIKE, names=("bundled digits",))
-    made = PAPER.report(frame, resolve_parameters(PAPER, "quick"))
+    made = PAPER.report(frame, resolve_parameters(PAPER, "quick", THREE))
     found = [(claim.number, claim.verdict) for claim in made.claims]
     assert found[:6] == [(1, "reproduced")] * 3 + [(2, "not decided")] * 3
 
@@ -960,7 +964,7 @@ def test_a_report_can_be_made_of_nothing_and_of_a_part(errata):
 
 def test_bundled_data_is_named_in_every_title_and_every_figure_is_drawn():
     frame = _planted(PAPER_LIKE, names=("bundled digits",), seeds=2)
-    made = PAPER.report(frame, resolve_parameters(PAPER, "quick"))
+    made = PAPER.report(frame, resolve_parameters(PAPER, "quick", THREE))
     assert all("bundled digits" in table.title for table in made.tables)
     for table in (made.claims_table(), made.errata_table()):
         assert "bundled digits" in table.title

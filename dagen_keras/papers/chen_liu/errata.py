@@ -3,7 +3,7 @@
 import numpy as np
 
 from dagen_keras.models.divergences import kl, t_gradient, t_value, wasserstein2
-from dagen_keras.papers.chen_liu.grid import METHODS, T_LIMIT
+from dagen_keras.papers.chen_liu.grid import LATENT_DIM, METHODS, T_LIMIT
 from dagen_keras.papers.chen_liu.scores import mean_sd
 from dagen_keras.runs.paper import Erratum, reported
 
@@ -137,7 +137,7 @@ def _heads_evidence(heads, runs, space):
         f"FID (feature space '{space}') of the Wasserstein model with min(0, x) on "
         + "; ".join(parts)
         + ". With it on both "
-        f"heads {mean_sd(bounded['active_units'])} of 16 units are active."
+        f"heads {mean_sd(bounded['active_units'])} of {LATENT_DIM} units are active."
     )
 
 

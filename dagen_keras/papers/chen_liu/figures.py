@@ -20,7 +20,7 @@ def figures(frame, runs, search, data, space):
         Figure(
             "figure2",
             "Fig. 2 and appendix C: T over (sigma1, sigma2) for mean 0, in closed form. It is 0 on "
-            "the white line, which touches the prior (1, 1).",
+            "the white line through the prior (1, 1).",
             draw_t_surface,
         )
     ]

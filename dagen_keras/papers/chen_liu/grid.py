@@ -29,7 +29,7 @@ PARAMETERS = {
         "fashion_mnist", "a second dataset of every table", choices=(*datasets.NAMES, "none")
     ),
     "search_runs": Parameter(30, "runs of the search of lambda, for each method", minimum=1),
-    "lambda_max": Parameter(20.0, "lambda is drawn uniformly between 0 and this", minimum=0.0),
+    "lambda_max": Parameter(20.0, "lambdas are spread evenly from 0 to this", minimum=0.1),
     "runs": Parameter(30, "runs of Table 1 at the best lambda", minimum=1),
     "head_runs": Parameter(8, "runs of every other use of min(0, x), and of Appendix A", minimum=1),
     "train_images": Parameter(60_000, "training images of a VAE, at most", minimum=20),
@@ -55,16 +55,16 @@ PROFILES = {
     "quick": {
         "dataset": "digits",
         "second_dataset": "none",
-        "search_runs": 3,
+        "search_runs": 2,
+        "lambda_max": 4.0,
         "runs": 2,
         "head_runs": 1,
         "train_images": 700,
-        "epochs": 30,
         "feature_spaces": ["classifier"],
         "feature_updates": 100,
         "classifier_sizes": [200],
         "classifier_runs": 1,
-        "class_passes": 40,
+        "class_passes": 20,
         "generated": 200,
         "classifier_updates": 100,
         "classifier_patience": 50,
@@ -101,7 +101,7 @@ def cells(parameters):
     """The search of lambda, the FID of real images, and what Table 2 compares with."""
     p = parameters
     grid = []
-    for dataset in _datasets(p):
+    for dataset in datasets_of(p):
         name = datasets.title(dataset)
         grid.append(
             Cell(
@@ -136,7 +136,7 @@ def follow_up(parameters, frame):
     """Tables 1 and 2 at the best lambda of each method, where the search is done."""
     p = parameters
     grid = []
-    for dataset in _datasets(p):
+    for dataset in datasets_of(p):
         best = {method: best_lambda(p, frame, dataset, method) for method in METHODS}
         best = {method: weight for method, weight in best.items() if weight is not None}
         for seed in range(p["runs"]):
@@ -167,9 +167,10 @@ def best_lambda(parameters, frame, dataset, method):
     return None if fid.isna().all() else float(found.loc[fid.astype(float).idxmin(), "weight"])
 
 
-def _datasets(p):
-    second = p["second_dataset"]
-    return [p["dataset"]] if second == "none" else [p["dataset"], second]
+def datasets_of(p):
+    """The names of the run's datasets."""
+    both = dict.fromkeys([p["dataset"], p["second_dataset"]])
+    return [name for name in both if name != "none"]
 
 
 def _lambdas(p):

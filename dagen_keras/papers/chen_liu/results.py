@@ -2,10 +2,12 @@
 
 import pandas as pd
 
+from dagen_keras import datasets
 from dagen_keras.papers.chen_liu.claims import claims
 from dagen_keras.papers.chen_liu.errata import errata
 from dagen_keras.papers.chen_liu.figures import figures
-from dagen_keras.papers.chen_liu.scores import accuracies, names, runs_of
+from dagen_keras.papers.chen_liu.grid import datasets_of
+from dagen_keras.papers.chen_liu.scores import accuracies, runs_of
 from dagen_keras.papers.chen_liu.tables import (
     convergence_table,
     first_updates_table,
@@ -19,7 +21,7 @@ from dagen_keras.runs.paper import Report
 
 def report(frame, parameters):
     """A `Report` of whatever cells are there. The first feature space decides the claims."""
-    sets = names(parameters)
+    sets = [datasets.title(name) for name in datasets_of(parameters)]
     data = " and ".join(sets)
     scores = accuracies(frame)
     floor = frame[frame["table"] == "Floor"]

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from dagen_keras import datasets
 from dagen_keras.papers.chen_liu.grid import T_LIMIT
 
 RUN_COLUMNS = ["table", "row", "column", "seed", "divergence", "heads", "weight", "diverged", "t"]
@@ -43,12 +42,6 @@ def epochs_to_converge(history):
     """The first epoch whose reconstruction is within 1 % of the last one's."""
     reconstruction = np.array(history["reconstruction"])
     return int(np.argmax(reconstruction <= 1.01 * reconstruction[-1])) + 1
-
-
-def names(parameters):
-    """Titles of the run's datasets."""
-    sets = [parameters["dataset"], parameters["second_dataset"]]
-    return [datasets.title(name) for name in sets if name != "none"]
 
 
 def mean_sd(values):
