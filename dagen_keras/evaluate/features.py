@@ -179,12 +179,13 @@ class Reference:
             ValueError: if the images are not as described, or k or fewer on a side.
 
         Warns:
-            UserWarning: as `frechet_distance` and `kernel_distance`, for few images.
+            UserWarning: as `frechet_distance`, for no more images than features.
         """
         outputs = self.space._outputs(images, batch_size, progress)
         statistics, kept, probabilities = _summary(outputs, self.keep)
         precision, recall = precision_recall(self.kept, kept, k)
-        kid, kid_sd = kernel_distance(self.kept, kept)
+        subset_size = min(1000, len(self.kept), len(kept))
+        kid, kid_sd = kernel_distance(self.kept, kept, subset_size)
         score, score_sd = probabilities.inception_score() if probabilities.n else (None, None)
         return SampleScores(
             feature_space=self.space.name,

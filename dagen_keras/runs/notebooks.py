@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+PROJECT = Path(__file__).parents[2]
+
 
 def execute(run, notebook):
     """Executes `notebook` with a run's parameters; it draws from the run's ledger.
@@ -69,6 +71,8 @@ def _tidy(path):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 output.text = re.sub(r"(?m)^([IWE]0000 |WARNING: All log).*\n?", "", output.text)
+            if "text" in output:
+                output.text = output.text.replace(f"{PROJECT}/", "")
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _few_colours(output.data["image/png"])
         if "outputs" in cell:
