@@ -1,16 +1,9 @@
 """Measures of sample quality as torch-fidelity 0.4.0 has them: a peer for the benchmark of ours.
 
-It runs in an environment of its own, without this package:
-
-    python -m venv fidelity-env
-    fidelity-env/bin/pip install torch==2.13.0 torchvision  # a CPU build is enough
-    fidelity-env/bin/pip install torch-fidelity==0.4.0
-
-It prints one line of JSON on stdout: each measure's value on the features in float64, and its
+It runs in an environment of its own, without this package: `benchmarks/README.md` says how to make
+it. It prints one line of JSON on stdout: each measure's value on the features in float64, and its
 seconds on them in float32. The file is an .npz with `real`, `generated` (n, d) and `logits`
 (n, classes).
-
-    fidelity-env/bin/python torch_fidelity_measures.py features.npz
 """
 
 import argparse
@@ -25,7 +18,7 @@ try:
 except RuntimeError:  # Built for CUDA, beside a CPU build of PyTorch: its operators do not load.
     operators = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
-        operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        operators.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
