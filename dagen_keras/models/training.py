@@ -146,6 +146,38 @@ def fit_passes(
     return history
 
 
+def fit_with_validation(model, train, validation, batch_size, epochs, patience, seed=0):
+    """A classifier's `fit` until the validation loss stops falling; the best weights are kept.
+
+    Args:
+        model: a compiled model.
+        train, validation: images and labels of each.
+        batch_size: images a step, at most.
+        epochs: how often the model sees each image, at most.
+        patience: epochs without a better validation loss, after which training stops.
+        seed: fixes the order of the batches.
+
+    Returns:
+        Keras's `History`.
+
+    Raises:
+        NonFiniteLossError: if the loss becomes NaN or infinite; says where.
+    """
+    return model.fit(
+        ShuffledBatches(train, batch_size, seed),
+        epochs=epochs,
+        validation_data=ShuffledBatches(validation, batch_size),
+        callbacks=[
+            StopOnNonFiniteLoss("the classifier"),
+            keras.callbacks.EarlyStopping(
+                "val_loss", patience=patience, mode="min", restore_best_weights=True
+            ),
+        ],
+        shuffle=False,  # The batches are, by the seed.
+        verbose=0,
+    )
+
+
 class ShuffledBatches(keras.utils.PyDataset):
     """Batches of arrays, shuffled anew for every pass, for Keras's `fit`.
 

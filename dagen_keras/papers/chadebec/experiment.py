@@ -102,19 +102,9 @@ def _classifier(name, n_classes, image_shape, learning_rate):
 def fit_classifier(name, train, validation, n_classes, learning_rate, updates, patience, seed):
     """A classifier trained until the validation loss stops falling: the model, and its epochs."""
     model = _classifier(name, n_classes, train[0].shape[1:], learning_rate).fresh(seed)
-    batches = models.ShuffledBatches(train, CLASSIFIER_BATCH, seed)
-    history = model.fit(
-        batches,
-        epochs=max(1, updates // len(batches)),
-        validation_data=models.ShuffledBatches(validation, CLASSIFIER_BATCH),
-        callbacks=[
-            models.StopOnNonFiniteLoss(f"the classifier ({name})"),
-            keras.callbacks.EarlyStopping(
-                "val_loss", patience=patience, mode="min", restore_best_weights=True
-            ),
-        ],
-        shuffle=False,  # The batches are, by the seed.
-        verbose=0,
+    epochs = max(1, updates // -(-len(train[0]) // CLASSIFIER_BATCH))
+    history = models.fit_with_validation(
+        model, train, validation, CLASSIFIER_BATCH, epochs, patience, seed
     )
     return model, len(history.epoch)
 

@@ -225,23 +225,9 @@ def fit_classifier(reusable, train, updates, patience, seed, extra=None):
     if extra is not None:
         train = tuple(np.concatenate(pair) for pair in zip(train, extra, strict=True))
     model = reusable.fresh(seed)
-    batches = models.ShuffledBatches(train, CLASSIFIER_BATCH, seed)
-    model.fit(
-        batches,
-        epochs=-(-updates // len(batches)),
-        validation_data=models.ShuffledBatches(validation, CLASSIFIER_BATCH),
-        callbacks=[
-            models.StopOnNonFiniteLoss("the classifier"),
-            keras.callbacks.EarlyStopping(
-                "val_loss",
-                patience=-(-patience // len(batches)),
-                mode="min",
-                restore_best_weights=True,
-            ),
-        ],
-        shuffle=False,  # The batches are, by the seed.
-        verbose=0,
-    )
+    steps = -(-len(train[0]) // CLASSIFIER_BATCH)
+    epochs, patience = -(-updates // steps), -(-patience // steps)
+    models.fit_with_validation(model, train, validation, CLASSIFIER_BATCH, epochs, patience, seed)
     return model, int(model.optimizer.iterations)
 
 

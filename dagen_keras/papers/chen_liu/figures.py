@@ -16,55 +16,46 @@ COLORS = dict(zip(METHODS, (plots.COLORS[1], plots.COLORS[5], plots.COLORS[2]), 
 
 def figures(frame, runs, search, data, space):
     """Fig. 2 of the paper, and what its Tables 1 and 2 rest on."""
-    found = [
-        Figure(
-            "figure2",
-            "Fig. 2 and appendix C: T over (sigma1, sigma2) for mean 0, in closed form. It is 0 on "
-            "the white line through the prior (1, 1).",
-            draw_t_surface,
-        )
+    drawn_from = [
+        (
+            "samples",
+            f"Images drawn from the prior by each method at its best lambda, trained on {data}.",
+            draw_samples,
+            runs[(runs["seed"] == 0) & runs["png"].notna()],
+        ),
+        (
+            "fid_by_lambda",
+            f"FID against lambda in the search on {data}, feature space '{space}'; crosses are "
+            f"runs with |T| > {T_LIMIT:g}, which the paper would exclude.",
+            draw_search,
+            search[search["fid"].notna()],
+        ),
+        (
+            "training",
+            f"T, and both ELBOs at lambda 1, of 1,000 training images at most by epoch, on "
+            f"{data}: mean over runs.",
+            draw_training,
+            runs[runs["history"].notna()],
+        ),
+        (
+            "baseline",
+            f"Test accuracy of the CNN on real images in its first updates, on {data}, and "
+            "the paper's baselines.",
+            draw_first_updates,
+            frame[frame["table"] == "Baseline"],
+        ),
     ]
-    first = runs[(runs["seed"] == 0) & runs["png"].notna()]
-    if len(first):
-        found.append(
-            Figure(
-                "samples",
-                f"Images drawn from the prior by each method at its best lambda, "
-                f"trained on {data}.",
-                functools.partial(draw_samples, first),
-            )
-        )
-    scored = search[search["fid"].notna()]
-    if len(scored):
-        found.append(
-            Figure(
-                "fid_by_lambda",
-                f"FID against lambda in the search on {data}, feature space '{space}'; crosses are "
-                f"runs with |T| > {T_LIMIT:g}, which the paper would exclude.",
-                functools.partial(draw_search, scored),
-            )
-        )
-    trained = runs[runs["history"].notna()]
-    if len(trained):
-        found.append(
-            Figure(
-                "training",
-                f"T, and both ELBOs at lambda 1, of 1,000 training images at most by epoch, on "
-                f"{data}: mean over runs.",
-                functools.partial(draw_training, trained),
-            )
-        )
-    baseline = frame[frame["table"] == "Baseline"]
-    if len(baseline):
-        found.append(
-            Figure(
-                "baseline",
-                f"Test accuracy of the CNN on real images in its first updates, on {data}, and "
-                "the paper's baselines.",
-                functools.partial(draw_first_updates, baseline),
-            )
-        )
-    return found
+    surface = Figure(
+        "figure2",
+        "Fig. 2 and appendix C: T over (sigma1, sigma2) for mean 0, in closed form. It is 0 on "
+        "the white line through the prior (1, 1).",
+        draw_t_surface,
+    )
+    return [surface] + [
+        Figure(name, caption, functools.partial(draw, rows))
+        for name, caption, draw, rows in drawn_from
+        if len(rows)
+    ]
 
 
 def draw_t_surface():
