@@ -1,4 +1,4 @@
-"""A dataset in memory, in an order that does not depend on where it was read."""
+"""A dataset, in an order that does not depend on where it was read."""
 
 import functools
 import hashlib
@@ -20,7 +20,8 @@ class Dataset:
 
     Attributes:
         name: the name that `load` knows it by.
-        x_train, x_test: float32 images in [0, 1], shape (n, height, width, channels).
+        x_train, x_test: float32 images in [0, 1], shape (n, height, width, channels): arrays, or
+            lazy `Patches`, of which `x[rows]` reads an array of the rows asked for.
         y_train, y_test: int64 labels, shape (n,).
         class_names: one string a class.
         description: one sentence on where the images come from, for a table's title.
@@ -47,11 +48,16 @@ class Dataset:
 
     @functools.cached_property
     def fingerprint(self):
-        """16 hexadecimal digits that depend on the images and labels alone."""
+        """16 hexadecimal digits that depend on the images and labels alone.
+
+        Lazy images are not read for it: it is made from the hash that they have of each. It then
+        differs from the fingerprint of an array of the same images.
+        """
         digest = hashlib.sha256()
         for x, y in ((self.x_train, self.y_train), (self.x_test, self.y_test)):
             digest.update(repr(x.shape).encode())
-            digest.update(_to_bytes(x).tobytes())
+            lazy = hasattr(x, "hashes")
+            digest.update((x.hashes.astype(">u8") if lazy else to_bytes(x)).tobytes())
             digest.update(y.astype("<i8").tobytes())
         return digest.hexdigest()[:16]
 
@@ -90,11 +96,21 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
     return Dataset(name, *parts, tuple(class_names), description, subjects)
 
 
-def _to_bytes(x):
+def to_bytes(x):
+    """Pixels in [0, 1] as uint8, 1 being 255."""
     return np.rint(x * 255).astype(np.uint8)
 
 
+def image_hash(pixels):
+    """A 64-bit number from the bytes of an image's uint8 pixels, row by row."""
+    return int.from_bytes(hashlib.blake2b(pixels, digest_size=8).digest(), "big")
+
+
+def canonical_order(hashes, y):
+    """Positions of n images by label and then by hash; those equal in both stay in their order."""
+    return np.lexsort((hashes, y))
+
+
 def _canonical_order(x, y):
-    hashes = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in _to_bytes(x)]
-    keys = np.frombuffer(b"".join(hashes), dtype=">u8")
-    return np.lexsort((keys, y))
+    hashes = [image_hash(image.tobytes()) for image in to_bytes(x)]
+    return canonical_order(np.array(hashes, np.uint64), y)

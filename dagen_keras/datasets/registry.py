@@ -3,15 +3,25 @@
 import os
 from pathlib import Path
 
-from dagen_keras.datasets import bundled, external, oasis, phantoms
+from dagen_keras.datasets import bundled, external, histopathology, oasis, patches, phantoms
 
 _BUNDLED = {
     "digits": bundled.digits,
     "photos": bundled.photos,
     "shapes": bundled.shapes,
     "phantoms": phantoms.load,
+    "patches": patches.load,
 }
-_N_CLASSES = {"digits": 10, "photos": 2, "shapes": 2, "phantoms": 2, "oasis": 2}
+_ARCHIVES = {"oasis": oasis.load, "histopathology": histopathology.load}
+_N_CLASSES = {
+    "digits": 10,
+    "photos": 2,
+    "shapes": 2,
+    "phantoms": 2,
+    "patches": 2,
+    "oasis": 2,
+    "histopathology": 2,
+}
 _OPTIONS = {
     "photos": {"image_size"},
     "shapes": {"image_size"},
@@ -19,19 +29,21 @@ _OPTIONS = {
     "oasis": {"downsample", "slice_index"},
 }
 
-NAMES = (*_BUNDLED, *external.SPECIFICATIONS, "oasis")
+NAMES = (*_BUNDLED, *external.SPECIFICATIONS, *_ARCHIVES)
 
 _TITLES = {
     "digits": "bundled digits",
     "photos": "bundled photos",
     "shapes": "circles and rings",
     "phantoms": "bundled phantoms",
+    "patches": "bundled photo patches",
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
     "emnist": "EMNIST",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "oasis": "OASIS-1",
+    "histopathology": "breast histopathology",
 }
 
 
@@ -51,13 +63,14 @@ def load(name, *, data_dir=None, download=True, **options):
     """A dataset by its name.
 
     Args:
-        name: `"digits"`, `"photos"`, `"shapes"`, `"phantoms"` (bundled), `"mnist"`,
-            `"fashion_mnist"`, `"emnist"` (balanced, 47 classes), `"cifar10"`, `"cifar100"` or
-            `"oasis"`.
+        name: `"digits"`, `"photos"`, `"shapes"`, `"phantoms"`, `"patches"` (bundled), `"mnist"`,
+            `"fashion_mnist"`, `"emnist"` (balanced, 47 classes), `"cifar10"`, `"cifar100"`,
+            `"oasis"` or `"histopathology"`.
         data_dir: for the datasets that are not bundled, the directory that holds `<name>.npz`
             (arrays x_train, y_train, x_test, y_test, as in `keras.datasets`) or a prepared TFDS
-            dataset, or OASIS-1 (in its folder `oasis`, or itself). Default: the environment
-            variable `DAGEN_DATA_DIR`, else TFDS's own.
+            dataset, or the archive of OASIS-1 or of the breast histopathology (in its folder
+            `oasis` or `histopathology`, or itself). Default: the environment variable
+            `DAGEN_DATA_DIR`, else TFDS's own.
         download: whether TFDS may download what is not there.
         **options: `image_size` for `"photos"` (default 32) and `"shapes"` (default 50);
             `downsample` for `"phantoms"` and `"oasis"` (default 1: 208x176 pixels; 4: 52x44);
@@ -65,7 +78,8 @@ def load(name, *, data_dir=None, download=True, **options):
 
     Returns:
         A `Dataset`: images float32 in [0, 1] of shape (n, height, width, channels), integer
-        labels, class names; for `"phantoms"` and `"oasis"` the subjects too.
+        labels, class names; for `"phantoms"`, `"oasis"`, `"patches"` and `"histopathology"` the
+        subjects too. The images of `"histopathology"` are lazy `histopathology.Patches`.
 
     Raises:
         ValueError: if the name or an option is unknown.
@@ -89,6 +103,6 @@ def load(name, *, data_dir=None, download=True, **options):
         return _BUNDLED[name](**options)
     directory = data_dir or os.environ.get("DAGEN_DATA_DIR") or None
     directory = Path(directory).expanduser() if directory else None
-    if name == "oasis":
-        return oasis.load(directory, **options)
+    if name in _ARCHIVES:
+        return _ARCHIVES[name](directory, **options)
     return external.load(name, directory, download)

@@ -1,8 +1,10 @@
-"""Seeded choices of images. All return indices into `y`, none twice, drawn by NumPy."""
+"""Seeded choices of images. All return indices of images, none twice, drawn by NumPy."""
 
 import numpy as np
 
 from dagen_keras import checks
+
+_PATIENT_DRAWS = 200
 
 
 def balanced_subset(y, n, seed, name="training set"):
@@ -81,6 +83,44 @@ def stratified_validation(y, share, seed):
     validation = _draw(y, counts, seed, "labels")
     train = np.setdiff1d(np.arange(len(y)), validation)
     return np.random.default_rng(seed).permutation(train), validation
+
+
+def split_by_patient(patients, share, seed, labels=None):
+    """Positions (rest, chosen) such that no patient is in both; each ascending.
+
+    `share` of the patients are chosen, at least one and not all: of 200 random choices the one
+    that has most nearly this share of the images too, and with `labels` of each class's images,
+    so that classes are about as frequent in both parts. Which patient is chosen does not depend
+    on the order of the rows.
+
+    Args:
+        patients: the patient of each image, shape (n,).
+        share: of the patients to choose, in (0, 1).
+        seed: fixes the choice.
+        labels: integer labels, shape (n,), or None.
+
+    Raises:
+        ValueError: if `share` is not in (0, 1), or there are fewer than two patients.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be in (0, 1); got {share}.")
+    names, patient = np.unique(np.asarray(patients).astype(str), return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(
+            f"images of at least 2 patients are needed to part them by patient; got {len(names)}."
+        )
+    labels = np.zeros(len(patient), int) if labels is None else checks.labels(labels, len(patient))
+    classes, label = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(names), len(classes)))
+    np.add.at(counts, (patient, label), 1)
+
+    rng = np.random.default_rng(seed)
+    n_chosen = min(len(names) - 1, max(1, round(share * len(names))))
+    draws = [rng.permutation(len(names))[:n_chosen] for _ in range(_PATIENT_DRAWS)]
+    shares = counts[np.array(draws)].sum(axis=1) / counts.sum(axis=0)
+    best = draws[np.argmin(np.abs(shares - share).max(axis=1))]
+    is_chosen = np.isin(patient, best)
+    return np.flatnonzero(~is_chosen), np.flatnonzero(is_chosen)
 
 
 def _labels(y):

@@ -64,6 +64,55 @@ def test_a_class_with_one_image_is_named():
         datasets.stratified_validation([0, 0, 1, 1, 2], 0.15, seed=0)
 
 
+class TestSplitByPatient:
+    @pytest.fixture
+    def slides(self):
+        """Patients and labels like those of the breast histopathology: uneven in both."""
+        rng = np.random.default_rng(0)
+        sizes = rng.integers(20, 400, 279)
+        positive = rng.beta(1.2, 3, 279)
+        patients = np.repeat([f"p{i}" for i in range(279)], sizes)
+        return patients, (rng.random(len(patients)) < np.repeat(positive, sizes)).astype(int)
+
+    def test_no_patient_is_in_both_and_classes_are_as_frequent(self, slides):
+        patients, y = slides
+        for seed in range(3):
+            rest, chosen = datasets.split_by_patient(patients, 0.2, seed, y)
+            assert sorted([*rest, *chosen]) == list(range(len(y)))
+            assert (np.diff(rest) > 0).all() and (np.diff(chosen) > 0).all()
+            assert not set(patients[rest]) & set(patients[chosen])
+            assert len(set(patients[chosen])) == 56
+            assert abs(len(chosen) / len(y) - 0.2) < 0.01
+            assert abs(y[chosen].mean() - y[rest].mean()) < 0.01
+
+    def test_depends_on_the_seed_and_not_on_the_order(self, slides):
+        patients, y = slides
+        order = np.random.default_rng(1).permutation(len(y))
+
+        def chosen(patients, y, seed):
+            return set(patients[datasets.split_by_patient(patients, 0.2, seed, y)[1]])
+
+        assert chosen(patients, y, 0) == chosen(patients[order], y[order], 0)
+        assert chosen(patients, y, 0) != chosen(patients, y, 1)
+
+    def test_without_labels_the_share_of_images_counts(self, slides):
+        rest, chosen = datasets.split_by_patient(slides[0], 0.1, 0)
+        assert abs(len(chosen) / (len(rest) + len(chosen)) - 0.1) < 0.005
+
+    @pytest.mark.parametrize(("share", "n"), [(0.01, 1), (0.5, 2), (0.99, 2)])
+    def test_at_least_one_patient_is_in_each_part(self, share, n):
+        _, chosen = datasets.split_by_patient([7, 7, 8, 9], share, 0)
+        assert len(set(np.array([7, 7, 8, 9])[chosen])) == n
+
+    def test_what_cannot_be_split_is_refused(self):
+        with pytest.raises(ValueError, match=r"share must be in \(0, 1\); got 1"):
+            datasets.split_by_patient(["a", "b"], 1, 0)
+        with pytest.raises(ValueError, match="at least 2 patients .* got 1"):
+            datasets.split_by_patient(["a", "a"], 0.2, 0)
+        with pytest.raises(ValueError, match="labels must be one an image; got 1 for 2"):
+            datasets.split_by_patient(["a", "b"], 0.2, 0, [1])
+
+
 @pytest.mark.parametrize(
     "split",
     [
@@ -71,6 +120,7 @@ def test_a_class_with_one_image_is_named():
         lambda seed: datasets.unbalanced_subset(Y, 45, seed),
         lambda seed: datasets.keep_share(Y, [4], 0.5, seed),
         lambda seed: datasets.stratified_validation(Y, 0.2, seed)[1],
+        lambda seed: datasets.split_by_patient(np.arange(len(Y)), 0.2, seed, Y)[1],
     ],
 )
 def test_a_seed_fixes_the_split(split):
