@@ -2,14 +2,17 @@
 
 import keras
 
-from dagen_keras.models import divergences
+from dagen_keras.models import dcgan, divergences
+from dagen_keras.models.ali import ALI, acgan_on_ali
 from dagen_keras.models.classifiers import (
     chadebec_cnn,
     chadebec_mlp,
     chen_liu_cnn,
     densenet,
     garay_maestre_classifier,
+    guruswamy_classifier,
 )
+from dagen_keras.models.gan import ACGAN, CGAN, EveryThirdEpoch, gan_optimizer
 from dagen_keras.models.networks import (
     chadebec_decoder,
     chadebec_encoder,
@@ -43,6 +46,10 @@ from dagen_keras.models.vae import (
 from dagen_keras.models.vamp import VampVAE
 
 __all__ = [
+    "ACGAN",
+    "ALI",
+    "CGAN",
+    "EveryThirdEpoch",
     "RHVAE",
     "VAE",
     "LearningRateSearch",
@@ -54,6 +61,7 @@ __all__ = [
     "ShuffledBatches",
     "VampVAE",
     "StopOnNonFiniteLoss",
+    "acgan_on_ali",
     "chadebec_cnn",
     "chadebec_decoder",
     "chadebec_encoder",
@@ -63,16 +71,19 @@ __all__ = [
     "chadebec_vae",
     "chen_liu_cnn",
     "chen_liu_vae",
+    "dcgan",
     "densenet",
     "divergences",
     "fit_passes",
     "fit_with_validation",
+    "gan_optimizer",
     "garay_maestre_classifier",
     "garay_maestre_decoder",
     "garay_maestre_encoder",
     "garay_maestre_vae",
-    "load_model",
     "get_state",
+    "guruswamy_classifier",
+    "load_model",
     "nonpositive",
     "predict",
     "search_learning_rate",

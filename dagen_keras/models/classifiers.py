@@ -54,6 +54,30 @@ def chen_liu_cnn(n_classes=10, image_shape=(28, 28, 1)):
     )
 
 
+def guruswamy_classifier(n_classes=10, image_shape=(28, 28, 1)):
+    """The classifier of Guruswamy et al., section V.D: images to logits (n, n_classes).
+
+    Three blocks of convolution, max pooling and dropout, and a dense layer of logits. Sizes are
+    ours: 3x3 convolutions of 32, 64 and 128 ReLU filters, 2x2 pooling, dropout 0.25.
+
+    Args:
+        n_classes: number of classes.
+        image_shape: (height, width, channels), height and width at least 8.
+    """
+    _check(n_classes, image_shape, smallest=8)
+    blocks = []
+    for filters in (32, 64, 128):
+        blocks += [
+            layers.Conv2D(filters, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.25),
+        ]
+    return keras.Sequential(
+        [keras.Input(image_shape), *blocks, layers.Flatten(), layers.Dense(n_classes)],
+        name="classifier",
+    )
+
+
 def densenet(n_classes=10, image_shape=(28, 28, 1), growth_rate=10, depth=20, reduction=0.5):
     """DenseNet-BC as Chadebec and Allassonnière use it, appendix E.
 

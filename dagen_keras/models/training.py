@@ -39,6 +39,25 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             )
 
 
+class FollowSchedule(keras.callbacks.Callback):
+    """Gives a variable the value of `schedule(epochs done)` before every epoch of `fit`."""
+
+    def __init__(self, variable, schedule):
+        super().__init__()
+        self.variable = variable
+        self.schedule = schedule
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.variable.assign(self.schedule(epoch))
+
+
+def fit_callbacks(callbacks, what):
+    """The callbacks given to `fit`, one or several or None, and a `StopOnNonFiniteLoss`."""
+    if not isinstance(callbacks, list | tuple):
+        callbacks = [] if callbacks is None else [callbacks]
+    return [*callbacks, StopOnNonFiniteLoss(what)]
+
+
 class ReusableModel:
     """A model built and compiled once, then trained any number of times from fresh weights.
 
@@ -215,8 +234,14 @@ def predict(model, inputs, batch_size=50):
     """`model.predict` in batches of one size, the last one padded.
 
     A result then does not depend, in its last digits, on the shapes predicted before, and JAX
-    compiles once.
+    compiles once. `inputs` is an array or a list of arrays, as the model takes them.
     """
-    padding = np.repeat(inputs[-1:], -len(inputs) % batch_size, axis=0)
-    outputs = model.predict(np.concatenate([inputs, padding]), batch_size=batch_size, verbose=0)
-    return keras.tree.map_structure(lambda output: output[: len(inputs)], outputs)
+    n = len(keras.tree.flatten(inputs)[0])
+
+    def padded(rows):
+        return np.concatenate([rows, np.repeat(rows[-1:], -n % batch_size, axis=0)])
+
+    outputs = model.predict(
+        keras.tree.map_structure(padded, inputs), batch_size=batch_size, verbose=0
+    )
+    return keras.tree.map_structure(lambda output: output[:n], outputs)

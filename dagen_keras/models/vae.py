@@ -14,7 +14,7 @@ from dagen_keras.models.networks import (
     garay_maestre_decoder,
     garay_maestre_encoder,
 )
-from dagen_keras.models.training import StopOnNonFiniteLoss
+from dagen_keras.models.training import FollowSchedule, fit_callbacks
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
@@ -115,17 +115,9 @@ class VAE(keras.Model):
         """
         if isinstance(x, np.ndarray):
             x = checks.images(x)
-        if not isinstance(callbacks, list | tuple):
-            callbacks = [] if callbacks is None else [callbacks]
-        callbacks = [*callbacks, StopOnNonFiniteLoss(f"the model '{self.name}'")]
+        callbacks = fit_callbacks(callbacks, f"the model '{self.name}'")
         if callable(self.divergence_weight):
-            callbacks.append(
-                keras.callbacks.LambdaCallback(
-                    on_epoch_begin=lambda epoch, _: self.lambda_.assign(
-                        self.divergence_weight(epoch)
-                    )
-                )
-            )
+            callbacks.append(FollowSchedule(self.lambda_, self.divergence_weight))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def call(self, images, training=False):

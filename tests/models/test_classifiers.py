@@ -138,3 +138,14 @@ def test_bad_densenets_are_refused(arguments, message):
 def test_bad_padding_is_refused():
     with pytest.raises(ValueError, match="padding must be 0 or 1; got 'same'"):
         models.chadebec_cnn(padding="same")
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (50, 50, 3), (8, 8, 1)])
+def test_guruswamy_classifier_is_three_convolutions_and_logits(shape):
+    model = models.guruswamy_classifier(7, shape)
+    height, width, channels = shape
+    convolutions = (9 * channels + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 128
+    logits = (height // 8 * (width // 8) * 128 + 1) * 7
+    assert model.count_params() == convolutions + logits
+    assert model(np.zeros((2, *shape), "float32")).shape == (2, 7)
+    assert model.layers[-1].activation is keras.activations.linear

@@ -1,0 +1,86 @@
+"""Adversarially learned inference, and the AC-GAN that is trained on its codes."""
+
+import keras
+from keras import ops
+
+from dagen_keras.models import dcgan
+from dagen_keras.models.gan import ACGAN, CGAN
+from dagen_keras.models.training import predict
+from dagen_keras.models.vae import Sampling
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class ALI(CGAN):
+    """Adversarially learned inference: the discriminator tells pairs of image and code apart.
+
+    A real image comes with a draw z of the encoder's posterior, a generated one with the noise it
+    was made from; encoder and generator together minimise, non-saturating,
+    -log(1 - D(x, E(x))) - log D(G(z), z). All three are told the class but the encoder, so
+    that `generate` can be asked for one; the published model is not conditional.
+
+    Args:
+        image_shape, n_classes, ...: as for `CGAN`; its discriminator takes [images, z, labels].
+        encoder: a network of your own from images to [mean, log_var], each (n, latent_dim).
+
+    Reference: Dumoulin et al. (2017); Guruswamy et al., eq. 4.
+    """
+
+    def __init__(self, image_shape, n_classes, *args, encoder=None, **kwargs):
+        super().__init__(image_shape, n_classes, *args, **kwargs)
+        self.encoder = encoder or dcgan.encoder(image_shape, self.latent_dim, self.filters)
+        self.sampling = Sampling(self.seed)
+
+    def _new_discriminator(self):
+        return dcgan.joint_discriminator(
+            self.image_shape, self.n_classes, self.latent_dim, self.filters, self.dropout
+        )
+
+    def opponents(self, images, labels, training):
+        code = self.sampling(*self.encoder(images, training=training))
+        z = self.draw(ops.shape(images)[0])
+        fake = self.generator([z, labels], training=training)
+        return [images, code, labels], [fake, z, labels]
+
+    def generator_loss(self, real, fake, labels, training):
+        """-log D(G(z), z) of the generator and -log(1 - D(x, E(x))) of the encoder."""
+        of_encoder = self.errors(self.frozen(real, training), labels, real=False)
+        return super().generator_loss(real, fake, labels, training) + ops.mean(of_encoder)
+
+    def reconstruct(self, images, labels):
+        """G(mean of E(x), class): float32 images of the shape of `images`.
+
+        Raises:
+            ValueError: if images or labels are not as for `fit`.
+        """
+        images, labels = self._checked(images, labels)
+        mean, _ = predict(self.encoder, images)
+        return predict(self.generator, [mean, labels.astype("int32")])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+        }
+
+
+def acgan_on_ali(ali, mask=True, from_ali=False, **kwargs):
+    """An untrained AC-GAN whose generator learns from a trained ALI's codes.
+
+    Args:
+        ali: a trained `ALI`.
+        mask: whether images from codes are left out of the real/fake loss.
+        from_ali: whether the generator starts with ALI's weights (Guruswamy et al.'s v2 as we
+            read it) or from scratch (v1).
+        **kwargs: other arguments of `ACGAN`.
+
+    Example:
+        >>> gan = acgan_on_ali(ali)
+        >>> gan.compile(gan_optimizer())
+        >>> gan.fit(x, y, batch_size=64, epochs=25)
+    """
+    generator = keras.models.clone_model(ali.generator)
+    if from_ali:
+        generator.set_weights(ali.generator.get_weights())
+    shared = {name: getattr(ali, name) for name in ("latent_dim", "filters", "dropout")}
+    arguments = {**shared, "generator": generator, **kwargs}
+    return ACGAN(ali.image_shape, ali.n_classes, encoder=ali.encoder, mask=mask, **arguments)

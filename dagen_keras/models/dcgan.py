@@ -1,0 +1,128 @@
+"""Networks of the adversarial models in the style of DCGAN, built from the image shape.
+
+Guruswamy et al. give no architecture; these are ours. They follow Radford et al. (2015): strided
+convolutions of 4x4 instead of pooling, batch norm and ReLU in the generator, leaky ReLU (slope
+0.2) in the discriminator. Images are in [0, 1] outside and [-1, 1] inside. The discriminators
+have dropout and no batch norm, so that real and generated images may share a batch.
+"""
+
+import numbers
+
+import keras
+from keras import layers
+
+EMBEDDING = 50
+
+
+def generator(image_shape, n_classes, latent_dim=100, filters=64):
+    """[z (n, latent_dim), labels (n,)] to images (n, *image_shape) in [0, 1].
+
+    A dense layer makes a map of at most 8 pixels a side, which transposed convolutions of stride
+    2 double up to the image's size; what is over is cropped: 28 is 7 doubled twice, 50 is 7
+    doubled three times and cropped from 56.
+
+    Args:
+        image_shape: (height, width, channels).
+        n_classes: number of classes.
+        latent_dim: dimension of z.
+        filters: filters of the last hidden layer; they double with each layer before it.
+    """
+    check(image_shape, n_classes, latent_dim, filters)
+    height, width, channels = image_shape
+    doublings = _doublings(image_shape)
+    rows, columns = (-(-side // 2**doublings) for side in (height, width))
+    deepest = filters * 2 ** (doublings - 1)
+    z = keras.Input((latent_dim,), name="latent")
+    labels = keras.Input((), dtype="int32", name="labels")
+    x = layers.Concatenate()([z, layers.Embedding(n_classes, EMBEDDING)(labels)])
+    x = layers.Dense(rows * columns * deepest, use_bias=False)(x)
+    x = layers.Reshape((rows, columns, deepest))(x)
+    for doubling in range(1, doublings):
+        x = _transposed(deepest // 2**doubling, use_bias=False)(_norm_relu(x))
+    x = _transposed(channels, activation="sigmoid")(_norm_relu(x))
+    over = rows * 2**doublings - height, columns * 2**doublings - width
+    if any(over):
+        x = layers.Cropping2D([(n // 2, n - n // 2) for n in over])(x)
+    return keras.Model([z, labels], x, name="generator")
+
+
+def conditional_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
+    """[images, labels (n,)] to the logit of "real" (n, 1); a CGAN's.
+
+    The class is embedded as one more channel of the image.
+    """
+    check(image_shape, n_classes, 1, filters)
+    height, width, _ = image_shape
+    images = keras.Input(image_shape, name="images")
+    labels = keras.Input((), dtype="int32", name="labels")
+    plane = layers.Embedding(n_classes, height * width)(labels)
+    plane = layers.Reshape((height, width, 1))(plane)
+    x = layers.Concatenate()([layers.Rescaling(2.0, -1.0)(images), plane])
+    x = _convolutions(x, image_shape, filters, dropout)
+    return keras.Model([images, labels], layers.Dense(1)(x), name="discriminator")
+
+
+def classifying_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
+    """Images to [the logit of "real" (n, 1), logits of the classes (n, n_classes)]; an AC-GAN's."""
+    check(image_shape, n_classes, 1, filters)
+    images = keras.Input(image_shape, name="images")
+    x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters, dropout)
+    outputs = [layers.Dense(1)(x), layers.Dense(n_classes)(x)]
+    return keras.Model(images, outputs, name="discriminator")
+
+
+def joint_discriminator(image_shape, n_classes, latent_dim=100, filters=64, dropout=0.3):
+    """[images, z (n, latent_dim), labels (n,)] to the logit of "from the encoder" (n, 1); ALI's."""
+    check(image_shape, n_classes, latent_dim, filters)
+    images = keras.Input(image_shape, name="images")
+    z = keras.Input((latent_dim,), name="latent")
+    labels = keras.Input((), dtype="int32", name="labels")
+    x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters, dropout)
+    code = layers.Concatenate()([z, layers.Embedding(n_classes, EMBEDDING)(labels)])
+    code = layers.LeakyReLU(0.2)(layers.Dense(4 * filters)(code))
+    x = layers.Dense(4 * filters)(layers.Concatenate()([x, code]))
+    x = layers.Dropout(dropout)(layers.LeakyReLU(0.2)(x))
+    return keras.Model([images, z, labels], layers.Dense(1)(x), name="discriminator")
+
+
+def encoder(image_shape, latent_dim=100, filters=64):
+    """Images to [mean, log_var] of z, each (n, latent_dim); ALI's."""
+    check(image_shape, 1, latent_dim, filters)
+    images = keras.Input(image_shape, name="images")
+    x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters)
+    heads = [layers.Dense(latent_dim, name=name)(x) for name in ("mean", "log_var")]
+    return keras.Model(images, heads, name="encoder")
+
+
+def check(image_shape, n_classes, latent_dim, filters):
+    """Refuses sizes that no network can have, with a sentence."""
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise ValueError(
+            f"image_shape must be (height, width, channels); got {tuple(image_shape)}."
+        )
+    for name, value in (("n_classes", n_classes), ("latent_dim", latent_dim), ("filters", filters)):
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"{name} must be an integer of 1 or more; got {value!r}.")
+
+
+def _doublings(image_shape):
+    """How often a map of at most 8 pixels a side is doubled to reach the image; at least once."""
+    return max(1, (-(-max(image_shape[:2]) // 8) - 1).bit_length())
+
+
+def _transposed(filters, **settings):
+    return layers.Conv2DTranspose(filters, 4, strides=2, padding="same", **settings)
+
+
+def _norm_relu(x):
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+
+def _convolutions(x, image_shape, filters, dropout=0.0):
+    """As many strided convolutions as the generator has, mirrored, then flat."""
+    for halving in range(_doublings(image_shape)):
+        x = layers.Conv2D(filters * 2**halving, 4, strides=2, padding="same")(x)
+        x = layers.LeakyReLU(0.2)(x)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    return layers.Flatten()(x)

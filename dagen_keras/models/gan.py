@@ -1,0 +1,335 @@
+"""Class-conditional adversarial models, trained by plain `fit`: CGAN and AC-GAN."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from dagen_keras import checks
+from dagen_keras.models import dcgan
+from dagen_keras.models.training import FollowSchedule, fit_callbacks, predict
+from dagen_keras.models.vae import Sampling
+
+
+def gan_optimizer():
+    """Adam with learning rate 2e-4 and beta_1 0.5, for both players (Guruswamy et al.; ours)."""
+    return keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class CGAN(keras.Model):
+    """A generative adversarial network whose two players are told the class.
+
+    Both players' losses are one scalar, whose gradient is theirs:
+
+        loss = d_loss(D(real), D(stop_gradient(fake))) + g_loss(frozen D(fake))
+
+    Nothing flows from d_loss to the generator, nor from g_loss to the discriminator, which is
+    called with its variables as constants. With one Adam, whose updates are each variable's own,
+    `fit(images, labels)` is then simultaneous training of the two. Clipping gradients by their
+    global norm would couple the players: do not.
+
+    d_loss is the mean cross-entropy of a batch with a share `real_share` of real images, and
+    g_loss the non-saturating -log D(fake): the published losses' log(1 - D(fake)) has no gradient
+    where the discriminator is sure, as it is at first. Labels of generated images are those of
+    the real batch, so that both have the same classes.
+
+    Args:
+        image_shape: (height, width, channels).
+        n_classes: number of classes; labels are 0 to n_classes - 1.
+        latent_dim: dimension of the generator's noise.
+        filters: width of the networks, see `dagen_keras.models.dcgan`.
+        dropout: share of the discriminator's units that is dropped.
+        real_share: share of real images that the discriminator sees, in (0, 1), or a function
+            that gives it from the number of epochs of `fit` that are done, such as
+            `EveryThirdEpoch`. It is the variable `share`: a change recompiles nothing.
+        generator, discriminator: networks of your own, as those of `dagen_keras.models.dcgan`.
+        seed: seed of the noise in training; None draws one.
+
+    Raises:
+        ValueError: if an argument is not as described.
+
+    Example:
+        >>> gan = CGAN(x.shape[1:], n_classes=10)
+        >>> gan.compile(gan_optimizer())
+        >>> gan.fit(x, y, batch_size=64, epochs=25)
+        >>> threes = gan.generate(np.full(100, 3), seed=0)
+
+    Reference: Mirza and Osindero (2014); Guruswamy et al., section IV.B.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        n_classes,
+        latent_dim=100,
+        filters=64,
+        dropout=0.3,
+        real_share=0.5,
+        generator=None,
+        discriminator=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        dcgan.check(image_shape, n_classes, latent_dim, filters)
+        self.image_shape = tuple(image_shape)
+        self.n_classes = n_classes
+        self.latent_dim = latent_dim
+        self.filters = filters
+        self.dropout = dropout
+        self.seed = seed
+        self.generator = generator or dcgan.generator(image_shape, n_classes, latent_dim, filters)
+        self.discriminator = discriminator or self._new_discriminator()
+        self.noise = keras.random.SeedGenerator(seed)
+        self.share = self.add_weight(shape=(), trainable=False, name="real_share")
+        self.set_real_share(real_share)
+        self.trackers = {
+            name: keras.metrics.Mean(name)
+            for name in ("discriminator_loss", "generator_loss", "real_score", "fake_score")
+        }
+        self.built = True  # Its networks are.
+
+    def _new_discriminator(self):
+        return dcgan.conditional_discriminator(
+            self.image_shape, self.n_classes, self.filters, self.dropout
+        )
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, images, training=False):
+        """The images as they are: the players meet in `compute_loss`."""
+        return images
+
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
+    ):
+        """Keras's `fit`; refuses bad images and labels and stops where the loss is not finite.
+
+        Raises:
+            ValueError: if `x` is an array but not of images of this model's shape in [0, 1], or
+                `y` does not hold a label of this model for each.
+            NonFiniteLossError: if the loss becomes NaN or infinite; says where.
+        """
+        if isinstance(x, np.ndarray):
+            if y is None:
+                raise ValueError("a class-conditional model needs labels: fit(images, labels).")
+            x, y = self._checked(x, y)
+        callbacks = fit_callbacks(callbacks, f"the model '{self.name}'")
+        if callable(self.real_share):
+            callbacks.append(FollowSchedule(self.share, self.real_share))
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        labels = ops.reshape(ops.cast(y, "int32"), (-1,))
+        real, fake = self.opponents(x, labels, training)
+        n = ops.shape(x)[0]
+        judged = self._discriminate(
+            [ops.stop_gradient(ops.concatenate(pair)) for pair in zip(real, fake, strict=True)],
+            training,
+        )
+        of_real, of_fake = [part[:n] for part in judged], [part[n:] for part in judged]
+        weight = self.weight_of_fake(labels)
+        d_loss = self.share * ops.mean(self.errors(of_real, labels, real=True))
+        d_loss += (1 - self.share) * ops.mean(self.errors(of_fake, labels, False, weight))
+        g_loss = self.generator_loss(real, fake, labels, training)
+        values = (d_loss, g_loss, ops.sigmoid(of_real[0]), ops.sigmoid(of_fake[0]))
+        for tracker, value in zip(self.trackers.values(), values, strict=True):
+            tracker.update_state(value)
+        return d_loss + g_loss
+
+    def opponents(self, images, labels, training):
+        """What the discriminator is shown of real and of generated images, as lists of inputs."""
+        fake = self.generator([self.draw(ops.shape(images)[0]), labels], training=training)
+        return [images, labels], [fake, labels]
+
+    def errors(self, judged, labels, real, weight=1.0):
+        """How far off the discriminator's outputs are from "real" or "generated", shape (n,).
+
+        `weight` weighs the real/fake part.
+        """
+        logit = judged[0][:, 0]
+        return weight * ops.softplus(-logit if real else logit)
+
+    def weight_of_fake(self, labels):
+        """Weights of generated images in the real/fake loss, with a mean of 1."""
+        return 1.0
+
+    def generator_loss(self, real, fake, labels, training):
+        """-log D(fake), and what else the generator minimises, a scalar."""
+        judged = self.frozen(fake, training)
+        return ops.mean(self.errors(judged, labels, True, self.weight_of_fake(labels)))
+
+    def frozen(self, inputs, training):
+        """The discriminator's outputs with its variables as constants, none of which changes."""
+        constants = [
+            [ops.stop_gradient(v) for v in variables]
+            for variables in (
+                self.discriminator.trainable_variables,
+                self.discriminator.non_trainable_variables,
+            )
+        ]
+        outputs, _ = self.discriminator.stateless_call(
+            *constants, _one_or_list(inputs), training=training
+        )
+        return keras.tree.flatten(outputs)
+
+    def _discriminate(self, inputs, training):
+        return keras.tree.flatten(self.discriminator(_one_or_list(inputs), training=training))
+
+    def draw(self, n):
+        """Noise (n, latent_dim) from N(0, I) for a step of training."""
+        return keras.random.normal((n, self.latent_dim), seed=self.noise)
+
+    def generate(self, labels, seed):
+        """New images of the given classes.
+
+        Args:
+            labels: integers from 0 to n_classes - 1, shape (n,).
+            seed: fixes the noise.
+
+        Returns:
+            Images in [0, 1], float32 (n, *image_shape).
+        """
+        labels = self._labels(labels, len(labels))
+        if not len(labels):
+            return np.zeros((0, *self.image_shape), "float32")
+        z = np.random.default_rng(seed).standard_normal((len(labels), self.latent_dim))
+        return predict(self.generator, [z.astype("float32"), labels.astype("int32")])
+
+    def set_real_share(self, share):
+        """Another share of real images, or schedule of it, without compiling anew."""
+        if not callable(share) and not 0 < share < 1:
+            raise ValueError(
+                f"real_share must be in (0, 1), or a function of the epoch; got {share!r}."
+            )
+        self.real_share = share
+        self.share.assign(share(0) if callable(share) else share)
+
+    def _checked(self, images, labels):
+        images = checks.images(images)
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"images must have the shape {self.image_shape} of this model; got "
+                f"{images.shape[1:]}."
+            )
+        return images, self._labels(labels, len(images))
+
+    def _labels(self, labels, n):
+        labels = checks.labels(labels, n)
+        if len(labels) and labels.max() >= self.n_classes:
+            raise ValueError(
+                f"labels must be below {self.n_classes}, the number of classes of this model; "
+                f"got {labels.max()}."
+            )
+        return labels
+
+    def get_config(self):
+        serialized = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in ("generator", "discriminator", "real_share")
+        }
+        names = ("image_shape", "n_classes", "latent_dim", "filters", "dropout", "seed")
+        own = {name: getattr(self, name) for name in names}
+        return {**super().get_config(), **own, **serialized}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        serialized = ("generator", "discriminator", "real_share", "encoder")
+        deserialized = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in serialized
+            if name in config
+        }
+        return cls(**{**config, **deserialized})
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class ACGAN(CGAN):
+    """An auxiliary-classifier GAN: the discriminator names the class instead of being told.
+
+    Both players also minimise the cross-entropy of the class that the discriminator names, of
+    real and of generated images (Guruswamy et al., eqs. 2 and 3).
+
+    With an `encoder` it is the paper's AC-GAN on ALI: in every batch half of the generator's
+    inputs are draws of the encoder's posterior of the batch's real images, and half are noise.
+    With `mask` the former count for the class and not for real or fake (eq. 5), in both players'
+    losses.
+
+    Args:
+        encoder: a trained model from images to [mean, log_var], each (n, latent_dim), such as
+            that of an `ALI`; it is copied and not trained further. None: all inputs are noise.
+        mask: whether images from the encoder's codes are left out of the real/fake loss.
+        **kwargs: as for `CGAN`; its discriminator takes images alone and returns
+            [logit of "real" (n, 1), logits of the classes (n, n_classes)].
+
+    Reference: Odena et al. (2017); Guruswamy et al., sections IV.B and V.
+    """
+
+    def __init__(self, image_shape, n_classes, *args, encoder=None, mask=True, **kwargs):
+        super().__init__(image_shape, n_classes, *args, **kwargs)
+        self.encoder, self.mask = None, mask
+        if encoder is not None:
+            if encoder.output_shape != 2 * [(None, self.latent_dim)]:
+                raise ValueError(
+                    f"encoder must return a mean and a log-variance of {self.latent_dim} "
+                    f"dimensions, the generator's; it returns {encoder.output_shape}."
+                )
+            self.encoder = keras.models.clone_model(encoder)
+            self.encoder.set_weights(encoder.get_weights())
+            self.encoder.trainable = False
+            self.sampling = Sampling(self.seed)
+
+    def _new_discriminator(self):
+        return dcgan.classifying_discriminator(
+            self.image_shape, self.n_classes, self.filters, self.dropout
+        )
+
+    def opponents(self, images, labels, training):
+        z = self.draw(ops.shape(images)[0])
+        if self.encoder is not None:
+            codes = self.sampling(*self.encoder(images, training=False))
+            z = ops.where(self._from_encoder(labels)[:, None], codes, z)
+        return [images], [self.generator([z, labels], training=training)]
+
+    def errors(self, judged, labels, real, weight=1.0):
+        named = keras.losses.sparse_categorical_crossentropy(labels, judged[1], from_logits=True)
+        return super().errors(judged, labels, real, weight) + named
+
+    def weight_of_fake(self, labels):
+        if self.encoder is None or not self.mask:
+            return 1.0
+        noise = 1 - ops.cast(self._from_encoder(labels), "float32")
+        return noise / ops.mean(noise)
+
+    def _from_encoder(self, labels):
+        """Which rows of a batch have a code of the encoder: the first half."""
+        n = ops.shape(labels)[0]
+        return ops.arange(n) < n // 2
+
+    def get_config(self):
+        encoder = self.encoder and keras.saving.serialize_keras_object(self.encoder)
+        return {**super().get_config(), "encoder": encoder, "mask": self.mask}
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class EveryThirdEpoch:
+    """A share of real images that differs in every third epoch: AC-GAN v3 with its defaults."""
+
+    def __init__(self, share=0.75, third=0.5):
+        self.share = share
+        self.third = third
+
+    def __call__(self, epoch):
+        return self.third if epoch % 3 == 2 else self.share
+
+    def get_config(self):
+        return {"share": self.share, "third": self.third}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def _one_or_list(inputs):
+    return inputs[0] if len(inputs) == 1 else inputs
