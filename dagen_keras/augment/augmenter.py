@@ -1,4 +1,6 @@
-"""Augmenter = model + sampler: class-wise generative models that make new labelled images."""
+"""Augmenter = model + sampler: generative models that make new labelled images."""
+
+import inspect
 
 import numpy as np
 from imblearn.utils import check_sampling_strategy
@@ -7,6 +9,7 @@ from sklearn.base import BaseEstimator
 from dagen_keras import backend, checks
 from dagen_keras.models.training import (
     ReusableModel,
+    ShuffledBatches,
     StopOnNonFiniteLoss,
     fit_passes,
     get_state,
@@ -17,7 +20,7 @@ from dagen_keras.sampling import SAMPLERS
 
 
 class Augmenter(BaseEstimator):
-    """Makes labelled images with one generative model a class.
+    """Makes labelled images with one generative model a class, or one for all classes.
 
     It follows scikit-learn's and imbalanced-learn's conventions: `clone` copies it, and it is a
     step of an `imblearn.pipeline.Pipeline`. Images may be flat, (n, pixels), as they are in such
@@ -25,14 +28,17 @@ class Augmenter(BaseEstimator):
 
     Args:
         model: a function `model(image_shape=...)` that returns a new VAE, such as
-            `functools.partial(garay_maestre_vae, latent_dim=3)`, or a `ReusableModel`, which
+            `functools.partial(garay_maestre_vae, latent_dim=3)`; or, for one class-conditional
+            model of all classes, a function `model(image_shape=..., n_classes=...)` that returns
+            a new one, such as the class `ACGAN`; or a `ReusableModel` of either kind, which
             several augmenters can share so that it is compiled once.
         sampler: `"prior"`, `"uniform"`, `"vamp"` for a `VampVAE`, `"random_walk"` or `"hmc"` for
             an `RHVAE`, or a function `sampler(model, n, seed)` that returns latent points
-            (n, latent_dim).
-        epochs: passes over a class's images, at most.
+            (n, latent_dim). A class-conditional model draws its own: `"prior"`.
+        epochs: passes over a class's images, at most; over all images for a conditional model.
         patience: passes without a better training loss, after which a class's training stops;
-            the best weights are kept. None trains all passes.
+            the best weights are kept. None trains all passes, as an adversarial model must: its
+            losses do not say how good it is.
         batch_size: images a training step, at most.
         optimizer: an optimizer's name, or a function that returns one. Unused if `model` is a
             `ReusableModel`.
@@ -49,6 +55,7 @@ class Augmenter(BaseEstimator):
         >>> augmenter = Augmenter(functools.partial(garay_maestre_vae, latent_dim=3))
         >>> augmenter.fit(x, y)
         >>> threes = augmenter.sample(100, label=3)
+        >>> augmenter = Augmenter(ACGAN, epochs=25, batch_size=64, optimizer=gan_optimizer)
         >>> x_balanced, y_balanced = augmenter.fit_resample(x, y)
     """
 
@@ -79,7 +86,7 @@ class Augmenter(BaseEstimator):
         self.seed = seed
 
     def fit(self, x, y):
-        """Trains one model for each class of `y`.
+        """Trains one model for each class of `y`, or a conditional one for all.
 
         Args:
             x: images in [0, 1], (n, height, width, channels) or flat (n, pixels).
@@ -109,9 +116,11 @@ class Augmenter(BaseEstimator):
         if not isinstance(n, int | np.integer) or n < 0:
             raise ValueError(f"n must be an integer of 0 or more; got {n!r}.")
         model = self.model_of(label)
+        seed = backend.subseed(self.seed if seed is None else seed, "samples", label)
+        if hasattr(model, "generate"):
+            return model.generate(np.full(n, self._known.index(label)), seed)
         if n == 0:
             return np.zeros((0, *model.encoder.input_shape[1:]), "float32")
-        seed = backend.subseed(self.seed if seed is None else seed, "samples", label)
         latent = self._sampler()(model, int(n), seed)
         return predict(model.decoder, latent)
 
@@ -152,10 +161,15 @@ class Augmenter(BaseEstimator):
             if not isinstance(value, int | np.integer) or value < least:
                 raise ValueError(f"{name} must be an integer of {least} or more; got {value!r}.")
         self._sampler()
-        reusable = self._reusable(images.shape[1:])
+        self._known = [int(label) for label in np.unique(labels)]
+        reusable = self._reusable(images.shape[1:], len(self._known))
         states = {}
         for label in classes:
             self._trained = reusable.fresh(backend.subseed(self.seed, "weights", label))
+            if hasattr(self._trained, "generate"):
+                self._fit_conditional(images, labels)
+                states = dict.fromkeys(classes, get_state(self._trained))
+                break
             fit_passes(
                 self._trained,
                 images[labels == label],
@@ -170,7 +184,22 @@ class Augmenter(BaseEstimator):
         self.classes_ = np.array(classes)
         return self
 
-    def _reusable(self, image_shape):
+    def _fit_conditional(self, images, labels):
+        if self.sampler != "prior" or self.patience is not None:
+            raise ValueError(
+                "a class-conditional model draws its own noise and trains all its epochs: leave "
+                f"sampler 'prior' and patience None; got {self.sampler!r} and {self.patience!r}."
+            )
+        numbers = np.searchsorted(self._known, labels).astype("int32")
+        order = backend.subseed(self.seed, "order")
+        self._trained.fit(
+            ShuffledBatches((images, numbers), self.batch_size, order),
+            epochs=self.epochs,
+            shuffle=False,
+            verbose=0,
+        )
+
+    def _reusable(self, image_shape, n_classes):
         if isinstance(self.model, ReusableModel):
             return self.model
         if not callable(self.model):
@@ -178,10 +207,14 @@ class Augmenter(BaseEstimator):
                 "model must be a function that returns a new model, or a ReusableModel; got "
                 f"{self.model!r}."
             )
+        arguments = {"image_shape": tuple(image_shape)}
+        conditional = "n_classes" in inspect.signature(self.model).parameters
+        if conditional:
+            arguments["n_classes"] = n_classes
         return ReusableModel(
-            lambda: self.model(image_shape=tuple(image_shape)),
+            lambda: self.model(**arguments),
             optimizer=self.optimizer,
-            **backend.convolution_compile_options(tiny_batches=True),
+            **backend.convolution_compile_options(tiny_batches=not conditional),
         )
 
     def _sampler(self):

@@ -1,12 +1,18 @@
 """Scores of classifiers and of generated images, and whether differences mean anything.
 
-Importing it is cheap; Keras is imported with `FeatureSpace`.
+Importing it is cheap; Keras is imported with `FeatureSpace` and `SampleMonitor`.
 """
 
 import importlib
 
-from dagen_keras.evaluate.classification import balanced_accuracy, macro_f1
+from dagen_keras.evaluate.classification import (
+    balanced_accuracy,
+    macro_f1,
+    per_class_recall,
+    top_k_accuracy,
+)
 from dagen_keras.evaluate.distances import FeatureStatistics, frechet_distance, kernel_distance
+from dagen_keras.evaluate.diversity import diversity
 from dagen_keras.evaluate.neighbors import nearest_training_distance, precision_recall
 from dagen_keras.evaluate.probabilities import inception_score
 from dagen_keras.evaluate.significance import (
@@ -17,7 +23,12 @@ from dagen_keras.evaluate.significance import (
     compare_paired,
 )
 
-_WITH_KERAS = ("FeatureSpace", "Reference", "SampleScores")
+_WITH_KERAS = {
+    "FeatureSpace": "features",
+    "Reference": "features",
+    "SampleMonitor": "monitor",
+    "SampleScores": "features",
+}
 
 __all__ = [
     "ALPHA",
@@ -26,20 +37,24 @@ __all__ = [
     "FeatureSpace",
     "FeatureStatistics",
     "Reference",
+    "SampleMonitor",
     "SampleScores",
     "balanced_accuracy",
     "bootstrap_median_interval",
     "compare_paired",
+    "diversity",
     "frechet_distance",
     "inception_score",
     "kernel_distance",
     "macro_f1",
     "nearest_training_distance",
+    "per_class_recall",
     "precision_recall",
+    "top_k_accuracy",
 ]
 
 
 def __getattr__(name):
     if name in _WITH_KERAS:
-        return getattr(importlib.import_module(f"{__name__}.features"), name)
+        return getattr(importlib.import_module(f"{__name__}.{_WITH_KERAS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from dagen_keras import models
+from dagen_keras import backend, models
 from dagen_keras.augment import Augmenter
 
 SMALL_VAE = functools.partial(models.garay_maestre_vae, 2)
@@ -145,3 +145,47 @@ def test_a_nan_loss_names_the_class(imbalanced):
     augmenter = _augmenter(optimizer=lambda: keras.optimizers.SGD(1e6), epochs=100)
     with pytest.raises(models.NonFiniteLossError, match="the model of class 0 stopped"):
         augmenter.fit(*imbalanced)
+
+
+def _gan(model_class, **settings):
+    make = functools.partial(model_class, latent_dim=4, filters=4)
+    return Augmenter(
+        make, epochs=2, batch_size=8, optimizer=models.gan_optimizer, seed=3, **settings
+    )
+
+
+@pytest.mark.parametrize("model_class", [models.CGAN, models.ACGAN, models.ALI])
+def test_one_conditional_model_fills_up_the_sparse_classes(model_class, rng):
+    # Labels with gaps, as they are left when classes are taken out of a dataset.
+    y = np.repeat([2, 5, 9], [10, 4, 7])
+    x = rng.random((len(y), 8, 8, 1), dtype="float32")
+    augmenter = _gan(model_class)
+    new_x, new_y = augmenter.fit_resample(x, y)
+    np.testing.assert_array_equal(new_x[: len(x)], x)
+    assert dict(zip(*np.unique(new_y, return_counts=True), strict=True)) == {2: 10, 5: 10, 9: 10}
+    assert list(augmenter.classes_) == [5, 9]
+    assert augmenter.model_of(5) is augmenter.model_of(9)
+    assert augmenter.model_of(5).n_classes == 3
+    again = augmenter.sample(6, label=5)
+    np.testing.assert_allclose(new_x[len(x) : len(x) + 6], again, atol=1e-6)
+    seed = backend.subseed(3, "samples", 5)
+    np.testing.assert_array_equal(again, augmenter.model_of(5).generate(np.ones(6, int), seed))
+
+
+def test_conditional_models_are_seeded_and_shared_when_reusable(rng):
+    y = np.repeat([0, 1], [8, 4])
+    x = rng.random((12, 8, 8, 1), dtype="float32")
+    make = functools.partial(models.ACGAN, (8, 8, 1), 2, latent_dim=4, filters=4)
+    reusable = models.ReusableModel(make, optimizer=models.gan_optimizer)
+    first, second = (
+        Augmenter(reusable, epochs=2, batch_size=4, seed=1).fit(x, y).sample(5, 1) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert Augmenter(reusable, epochs=1, seed=1).fit(x, y).sample(0, 1).shape == (0, 8, 8, 1)
+
+
+@pytest.mark.parametrize("settings", [{"sampler": "uniform"}, {"patience": 3}])
+def test_a_conditional_model_refuses_samplers_and_patience(settings, rng):
+    x = rng.random((6, 8, 8, 1), dtype="float32")
+    with pytest.raises(ValueError, match="leave sampler 'prior' and patience None"):
+        _gan(models.CGAN, **settings).fit(x, np.arange(6) % 2)

@@ -1,0 +1,77 @@
+"""Watching a class-conditional generator while it trains."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from dagen_keras.evaluate.diversity import diversity
+
+COLLAPSED = 0.5
+
+
+class SampleMonitor(keras.callbacks.Callback):
+    """Draws images of every class after epochs of `fit`, and says where they have become alike.
+
+    Args:
+        images, labels: real images, which the diversity is measured against.
+        every: epochs between two looks; the first epoch and the last are always looked at.
+        per_class: images drawn of each class at a look.
+        kept: of them, how many of each class are kept in `samples`.
+        seed: fixes the noise, the same at every look.
+
+    Attributes:
+        epochs: how many epochs were done at each look.
+        diversity: at each look, `diversity` of the drawn images of each class relative to that of
+            the real ones, shape (n_classes,).
+        samples: at each look, images (n_classes kept, height, width, channels), class by class.
+        collapsed: the classes whose relative diversity was below 0.5 at the last look. A warning
+            names them when training ends.
+
+    Example:
+        >>> monitor = SampleMonitor(x, y, every=5)
+        >>> gan.fit(x, y, batch_size=64, epochs=25, callbacks=[monitor])
+        >>> monitor.collapsed
+    """
+
+    def __init__(self, images, labels, every=1, per_class=20, kept=1, seed=0):
+        super().__init__()
+        if every < 1 or per_class < 2 or kept > per_class:
+            raise ValueError(
+                "every must be 1 or more, per_class 2 or more and kept at most per_class; got "
+                f"{every}, {per_class}, {kept}."
+            )
+        self.images, self.labels = images, np.asarray(labels)
+        self.every, self.per_class, self.kept, self.seed = every, per_class, kept, seed
+        self.epochs, self.diversity, self.samples = [], [], []
+
+    def on_train_begin(self, logs=None):
+        self.real = diversity(self.images, self.labels, self.model.n_classes)
+
+    def on_epoch_end(self, epoch, logs=None):
+        done = epoch + 1
+        if done == 1 or done % self.every == 0 or done == self.params.get("epochs"):
+            self.look(done)
+
+    def look(self, epochs_done):
+        """Draws and measures now."""
+        n_classes = self.model.n_classes
+        labels = np.repeat(np.arange(n_classes), self.per_class)
+        drawn = self.model.generate(labels, self.seed)
+        self.epochs.append(epochs_done)
+        self.diversity.append(diversity(drawn, labels, n_classes) / self.real)
+        by_class = drawn.reshape(n_classes, self.per_class, *drawn.shape[1:])
+        self.samples.append(by_class[:, : self.kept].reshape(-1, *drawn.shape[1:]))
+
+    @property
+    def collapsed(self):
+        return [int(c) for c in np.flatnonzero(self.diversity[-1] < COLLAPSED)]
+
+    def on_train_end(self, logs=None):
+        if self.diversity and self.collapsed:
+            named = ", ".join(f"{c} ({self.diversity[-1][c]:.2f})" for c in self.collapsed)
+            warnings.warn(
+                "the generator has collapsed: images of these classes vary less than half as much "
+                f"as real ones (relative diversity in brackets): {named}.",
+                stacklevel=2,
+            )
