@@ -17,19 +17,19 @@ ADVICE = f"""Ours alone: there is no Python with pythae. To have it beside ours:
 """
 
 
-def add_argument(parser):
+def add_argument(parser, package="pythae 0.1.2", variable="PYTHAE_PYTHON"):
     parser.add_argument(
         "--peer",
         metavar="PYTHON",
-        default=os.environ.get("PYTHAE_PYTHON"),
-        help="a Python that has pythae 0.1.2; default: the environment variable PYTHAE_PYTHON",
+        default=os.environ.get(variable),
+        help=f"a Python that has {package}; default: the environment variable {variable}",
     )
 
 
-def advise(options):
+def advise(options, advice=ADVICE):
     """Says how to have the peer, if there is none."""
     if not options.peer:
-        print(ADVICE, file=sys.stderr)
+        print(advice, file=sys.stderr)
 
 
 def pythae_command(options, command, *arguments):
