@@ -78,9 +78,15 @@ def acgan_on_ali(ali, mask=True, from_ali=False, **kwargs):
         >>> gan.compile(gan_optimizer())
         >>> gan.fit(x, y, batch_size=64, epochs=25)
     """
-    generator = keras.models.clone_model(ali.generator)
-    if from_ali:
-        generator.set_weights(ali.generator.get_weights())
     shared = {name: getattr(ali, name) for name in ("latent_dim", "filters", "dropout")}
-    arguments = {**shared, "generator": generator, **kwargs}
-    return ACGAN(ali.image_shape, ali.n_classes, encoder=ali.encoder, mask=mask, **arguments)
+    gan = ACGAN(
+        ali.image_shape,
+        ali.n_classes,
+        generator=keras.models.clone_model(ali.generator),
+        encoder=ali.encoder,
+        mask=mask,
+        **{**shared, **kwargs},
+    )
+    if from_ali:
+        gan.generator.set_weights(ali.generator.get_weights())
+    return gan

@@ -11,15 +11,15 @@ import numbers
 import keras
 from keras import layers
 
-EMBEDDING = 50
-
 
 def generator(image_shape, n_classes, latent_dim=100, filters=64):
     """[z (n, latent_dim), labels (n,)] to images (n, *image_shape) in [0, 1].
 
-    A dense layer makes a map of at most 8 pixels a side, which transposed convolutions of stride
-    2 double up to the image's size; what is over is cropped: 28 is 7 doubled twice, 50 is 7
-    doubled three times and cropped from 56.
+    The noise is multiplied by an embedding of the class. (Where the embedding was appended to it,
+    generators learnt to ignore the noise: they drew one image of each class.) A dense layer makes
+    a map of at most 8 pixels a side, which transposed convolutions of stride 2, two or more,
+    double up to the image's size; what is over is cropped: 28 is 7 doubled twice, 50 is 7 doubled
+    three times and cropped from 56.
 
     Args:
         image_shape: (height, width, channels).
@@ -34,7 +34,7 @@ def generator(image_shape, n_classes, latent_dim=100, filters=64):
     deepest = filters * 2 ** (doublings - 1)
     z = keras.Input((latent_dim,), name="latent")
     labels = keras.Input((), dtype="int32", name="labels")
-    x = layers.Concatenate()([z, layers.Embedding(n_classes, EMBEDDING)(labels)])
+    x = layers.Multiply()([z, _embedding(n_classes, latent_dim)(labels)])
     x = layers.Dense(rows * columns * deepest, use_bias=False)(x)
     x = layers.Reshape((rows, columns, deepest))(x)
     for doubling in range(1, doublings):
@@ -55,7 +55,7 @@ def conditional_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
     height, width, _ = image_shape
     images = keras.Input(image_shape, name="images")
     labels = keras.Input((), dtype="int32", name="labels")
-    plane = layers.Embedding(n_classes, height * width)(labels)
+    plane = _embedding(n_classes, height * width)(labels)
     plane = layers.Reshape((height, width, 1))(plane)
     x = layers.Concatenate()([layers.Rescaling(2.0, -1.0)(images), plane])
     x = _convolutions(x, image_shape, filters, dropout)
@@ -78,7 +78,7 @@ def joint_discriminator(image_shape, n_classes, latent_dim=100, filters=64, drop
     z = keras.Input((latent_dim,), name="latent")
     labels = keras.Input((), dtype="int32", name="labels")
     x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters, dropout)
-    code = layers.Concatenate()([z, layers.Embedding(n_classes, EMBEDDING)(labels)])
+    code = layers.Concatenate()([z, _embedding(n_classes, latent_dim)(labels)])
     code = layers.LeakyReLU(0.2)(layers.Dense(4 * filters)(code))
     x = layers.Dense(4 * filters)(layers.Concatenate()([x, code]))
     x = layers.Dropout(dropout)(layers.LeakyReLU(0.2)(x))
@@ -106,8 +106,15 @@ def check(image_shape, n_classes, latent_dim, filters):
 
 
 def _doublings(image_shape):
-    """How often a map of at most 8 pixels a side is doubled to reach the image; at least once."""
-    return max(1, (-(-max(image_shape[:2]) // 8) - 1).bit_length())
+    """How often a map of at most 8 pixels a side is doubled to reach the image; at least twice."""
+    return max(2, (-(-max(image_shape[:2]) // 8) - 1).bit_length())
+
+
+def _embedding(n_classes, size):
+    """Of the noise's and the pixels' magnitude: Keras's default, 0.05, would hardly be heard."""
+    return layers.Embedding(
+        n_classes, size, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0)
+    )
 
 
 def _transposed(filters, **settings):

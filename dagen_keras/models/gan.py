@@ -10,9 +10,9 @@ from dagen_keras.models.training import FollowSchedule, fit_callbacks, predict
 from dagen_keras.models.vae import Sampling
 
 
-def gan_optimizer():
-    """Adam with learning rate 2e-4 and beta_1 0.5, for both players (Guruswamy et al.; ours)."""
-    return keras.optimizers.Adam(2e-4, beta_1=0.5)
+def gan_optimizer(learning_rate=2e-4):
+    """Adam with beta_1 0.5, for both players; the paper does not name its own."""
+    return keras.optimizers.Adam(learning_rate, beta_1=0.5)
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
