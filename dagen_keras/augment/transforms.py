@@ -83,7 +83,7 @@ class ClassicTransforms:
         shear: largest shear in both directions, in [0, 1].
         zoom: the two axes' scales are drawn from [1 - zoom, 1 + zoom]; a scale over 1 shows the
             image smaller, a negative one mirrored, as in Keras's former `ImageDataGenerator`.
-        flip: whether to flip at random in both directions.
+        flip: whether to flip at random in both directions; `"horizontal"` for left and right alone.
         zca: whether to decorrelate pixels first (ZCA whitening fitted to the images given to
             `fit`; the result is not confined to [0, 1]).
         crop: largest share of the height and width that is cropped away, in [0, 1); what is left
@@ -132,7 +132,7 @@ class ClassicTransforms:
         if zoom:
             steps.append(RandomScale(zoom))
         if flip:
-            steps.append(layers.RandomFlip())
+            steps.append(layers.RandomFlip("horizontal_and_vertical" if flip is True else flip))
         # A step's seed is numbered by its place: a new kind of step goes to the end.
         if crop:
             steps.append(RandomCrop(crop))

@@ -108,3 +108,35 @@ def decode(path):
         raise
     except Exception as error:
         raise Unusable(_UNREADABLE) from error
+
+
+class Stacked:
+    """Arrays or `Patches` one after the other, of which rows are read when they are asked for.
+
+    Args:
+        *parts: images (n_i, height, width, channels) of one shape.
+    """
+
+    dtype = np.dtype("float32")
+
+    def __init__(self, *parts):
+        self.parts = [part for part in parts if len(part)]
+        self.ends = np.cumsum([len(part) for part in self.parts])
+
+    @property
+    def shape(self):
+        return (len(self), *self.parts[0].shape[1:])
+
+    def __len__(self):
+        return int(self.ends[-1])
+
+    def __getitem__(self, rows):
+        """float32 images (k, height, width, channels) of k rows, an array of integers."""
+        rows = np.asarray(rows)
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        which = np.searchsorted(self.ends, rows, side="right")
+        for number, part in enumerate(self.parts):
+            mine = which == number
+            if mine.any():
+                found[mine] = part[rows[mine] - (self.ends[number] - len(part))]
+        return found

@@ -25,18 +25,19 @@ def unpack(text):
 
 
 def png(images, columns):
-    """Grey images (n, height, width, 1) in [0, 1], row by row, as a PNG in base64."""
-    n, height, width, _ = images.shape
+    """Grey or colour images (n, height, width, 1 or 3) in [0, 1], row by row, a PNG in base64."""
+    n, height, width, channels = images.shape
     rows = -(-n // columns)
-    sheet = np.zeros((rows * columns, height, width), "float32")
-    sheet[:n] = images[..., 0]
-    sheet = sheet.reshape(rows, columns, height, width).swapaxes(1, 2)
-    pixels = np.rint(sheet.reshape(rows * height, columns * width) * 255).astype(np.uint8)
+    sheet = np.zeros((rows * columns, height, width, channels), "float32")
+    sheet[:n] = images
+    sheet = sheet.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    sheet = sheet.reshape(rows * height, columns * width, channels)
+    pixels = np.rint(sheet * 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png", optimize=True)
+    Image.fromarray(pixels.squeeze()).save(buffer, "png", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def picture(text):
-    """The picture of `png`, (height, width) in [0, 1]."""
+    """The picture of `png`, (height, width) or (height, width, 3), in [0, 1]."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) / 255

@@ -152,3 +152,12 @@ def test_factor_must_be_a_positive_integer(images, factor):
 def test_augment_by_factor_wants_a_label_an_image(images):
     with pytest.raises(ValueError, match="one an image"):
         augment_by_factor(ClassicTransforms(), images, np.zeros(19, int), 2, seed=0)
+
+
+def test_a_horizontal_flip_leaves_rows_where_they_are(rng):
+    images = rng.random((40, 4, 4, 1), dtype="float32")
+    flipped = ClassicTransforms(flip="horizontal")(images, seed=0)
+    same = (flipped == images).all(axis=(1, 2, 3))
+    mirrored = (flipped == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (same | mirrored).all()
+    assert same.any() and mirrored.any()

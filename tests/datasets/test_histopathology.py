@@ -8,7 +8,7 @@ import sklearn.datasets
 from PIL import Image
 
 from dagen_keras import datasets
-from dagen_keras.datasets import DataError, histopathology, patches
+from dagen_keras.datasets import DataError, Stacked, histopathology, patches
 
 
 def _some(n=60, n_patients=6, seed=0):
@@ -341,3 +341,12 @@ class TestPhotoPatches:
         for label in (0, 1):
             assert columns["train", label] and columns["test", label]
             assert not columns["train", label] & columns["test", label]
+
+
+def test_stacked_images_are_read_where_they_are(rng):
+    first, second = (rng.random((n, 2, 2, 1), dtype="float32") for n in (3, 4))
+    stacked = Stacked(first, np.zeros((0, 2, 2, 1), "float32"), second)
+    assert len(stacked) == 7
+    assert stacked.shape == (7, 2, 2, 1)
+    rows = np.array([6, 0, 3, 2, 2])
+    np.testing.assert_array_equal(stacked[rows], np.concatenate([first, second])[rows])

@@ -13,3 +13,10 @@ def test_packed_arrays_and_pictures_come_back(rng):
     assert sheet.shape == (12, 6)
     np.testing.assert_allclose(sheet[4:8, :3], images[2, ..., 0], atol=1e-6)
     assert not sheet[8:, 3:].any()
+
+
+def test_colour_pictures_come_back(rng):
+    images = rng.integers(0, 256, (2, 4, 3, 3)) / 255
+    sheet = packing.picture(packing.png(images, columns=2))
+    assert sheet.shape == (4, 6, 3)
+    np.testing.assert_allclose(sheet[:, 3:], images[1], atol=1e-6)
