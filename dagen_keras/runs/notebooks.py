@@ -72,6 +72,7 @@ def _tidy(path):
             if output.get("name") == "stderr":
                 output.text = re.sub(r"(?m)^([IWE]0000 |WARNING: All log).*\n?", "", output.text)
             if "text" in output:
+                output.text = re.sub(r"(?m)^/.*/site-packages/", "", output.text)
                 output.text = output.text.replace(f"{PROJECT}/", "")
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _few_colours(output.data["image/png"])

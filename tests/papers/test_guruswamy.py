@@ -3,14 +3,23 @@ import pandas as pd
 import pytest
 
 from dagen_keras import datasets, models
-from dagen_keras.papers.guruswamy import METHODS, PAPER, claims, data, experiment, grid, scores
+from dagen_keras.papers.guruswamy import (
+    METHODS,
+    PAPER,
+    claims,
+    data,
+    experiment,
+    generators,
+    grid,
+    scores,
+)
 from dagen_keras.papers.guruswamy.tables import interval, recall_table, table1
 from dagen_keras.runs import RunError, resolve_parameters
 from dagen_keras.runs.packing import picture
 from dagen_keras.runs.paper import reported
 
 ALL = {"classes": 100, "train_images": 10**6, "test_images": 10**6, "shrink": 1}
-SETTING = experiment.Setting(epochs=2, batch=16, learning_rate=1e-3, filters=4, latent_dim=4)
+SETTING = generators.Setting(epochs=2, batch=16, learning_rate=1e-3, filters=4, latent_dim=4)
 TINY = {"gan_epochs": 2, "gan_batch": 16, "learning_rate": 1e-3, "filters": 4, "latent_dim": 4}
 RUN = {"classifier_epochs": 2, "patience": 2, "train_images": 120, "test_images": 30, "shrink": 2}
 
@@ -202,7 +211,7 @@ def test_a_cell_depends_on_its_seed_alone(few):
 
     first = compute(0)
     other = compute(1)
-    experiment.reusable.cache_clear()
+    generators.reusable.cache_clear()
     experiment._classifier.cache_clear()
     data.prepare.cache_clear()
     assert compute(0) == first
@@ -211,12 +220,12 @@ def test_a_cell_depends_on_its_seed_alone(few):
 
 def test_proportions_share_one_compiled_model_and_differ(few):
     images = data.prepare(few, 0, 10, 120, 30, 2)
-    experiment.reusable.cache_clear()
+    generators.reusable.cache_clear()
     pictures = set()
     for share in (0.25, 0.5, 0.75, "every third epoch"):
-        gan, _ = experiment.train("acgan", images, SETTING, 5, share)
+        gan, _ = generators.train("acgan", images, SETTING, 5, real_share=share)
         pictures.add(gan.generate([0], seed=0).tobytes())
-    assert experiment.reusable.cache_info().currsize == 1
+    assert generators.reusable.cache_info().currsize == 1
     # In two epochs there is no third: v3 is still v2.
     assert len(pictures) == 3
 
@@ -224,14 +233,14 @@ def test_proportions_share_one_compiled_model_and_differ(few):
 def test_the_ali_of_a_seed_is_trained_once_and_its_codes_are_used(few, monkeypatch):
     images = data.prepare(few, 0, 10, 120, 30, 2)
     trained = []
-    train = experiment.train
+    train = generators.train
     monkeypatch.setattr(
-        experiment, "train", lambda kind, *a, **k: trained.append(kind) or train(kind, *a, **k)
+        generators, "train", lambda kind, *a, **k: trained.append(kind) or train(kind, *a, **k)
     )
-    experiment._ali_state.cache_clear()
+    generators._ali_state.cache_clear()
     for from_ali in (False, True):
-        gan, _ = experiment.train("acgan_on_ali", images, SETTING, 5, from_ali=from_ali, seed=0)
-        ali, _ = experiment.trained_ali(images, SETTING, 0)
+        gan, _ = generators.train("acgan_on_ali", images, SETTING, 5, from_ali=from_ali, seed=0)
+        ali, _ = generators.trained_ali(images, SETTING, 0)
         for ours, theirs in zip(gan.encoder.get_weights(), ali.encoder.get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
     assert trained == ["acgan_on_ali", "ali", "acgan_on_ali"]
@@ -241,7 +250,7 @@ def test_a_model_that_diverges_is_a_result(few, monkeypatch):
     def diverge(*arguments, **settings):
         raise models.NonFiniteLossError("stopped in epoch 1")
 
-    monkeypatch.setattr(experiment, "train", diverge)
+    monkeypatch.setattr(generators, "train", diverge)
     own = {"kind": "run", "classes": 10, **METHODS["cgan"], **RUN, **TINY}
     assert PAPER.compute(own, 0, few) == {"diverged": True, "why": "stopped in epoch 1"}
 

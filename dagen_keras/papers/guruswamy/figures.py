@@ -28,7 +28,7 @@ def figures(runs, data):
     found = []
     for name, (method, column, title) in GRIDS.items():
         rows = runs[(runs["method"] == method) & runs[column].notna()].drop_duplicates("dataset")
-        caption = f"{title}, on {data}. A row a class, the sparse ones among them."
+        caption = f"{title}, on {data}: eight in a row, class after class."
         draw = draw_reconstructions if name == "figure7b" else functools.partial(draw_grid, column)
         found.append((name, caption, draw, rows))
     found.append(
@@ -65,8 +65,8 @@ def draw_reconstructions(rows):
     """Real images beside ALI's reconstructions of them."""
     panels = {}
     for _, row in rows.iterrows():
-        panels[f"{row['dataset']}: real"] = picture(row["png_real"])
-        panels[f"{row['dataset']}: reconstructed"] = picture(row["png"])
+        panels[f"{row['dataset']},\nreal"] = picture(row["png_real"])
+        panels[f"{row['dataset']},\nreconstructed"] = picture(row["png"])
     return plots.pictures(panels)
 
 
