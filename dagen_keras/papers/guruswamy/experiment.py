@@ -1,7 +1,6 @@
 """What one cell of Guruswamy et al. computes."""
 
 import functools
-import time
 
 import keras
 import numpy as np
@@ -45,10 +44,8 @@ def run(
     images = prepare(data, seed, classes, train_images, test_images, shrink)
     setting = Setting(gan_epochs, gan_batch, learning_rate, filters, latent_dim)
     labels = np.repeat(list(images.missing), list(images.missing.values())).astype("int64")
-    start = time.perf_counter()
     try:
         made, result = filler(images, seed, setting, fill, **how)
-        result["fill_seconds"] = round(time.perf_counter() - start, 1)
         fitted = functools.partial(
             fit_classifier, images, classifier_epochs, patience, backend.subseed(seed, "classifier")
         )

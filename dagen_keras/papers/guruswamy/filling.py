@@ -37,29 +37,36 @@ def filler(images, seed, setting, fill, **how):
     if fill == "affine":
         made = functools.partial(_from_real, images, own, functools.partial(_affine, own))
     elif fill == "duplicates":
-        made = functools.partial(_from_real, images, own, lambda x, label: x)
+        made = functools.partial(_from_real, images, own, _unchanged)
     elif fill == "ali_reconstructions":
-        return _reconstructions(images, seed, own, setting)
+        ali, result = generators.trained_ali(images, setting, seed)
+        made = functools.partial(_from_real, images, own, functools.partial(_again, ali))
+    elif fill == "ali":
+        ali, result = generators.trained_ali(images, setting, seed)
+        made = functools.partial(ali.generate, seed=own)
     else:
-        if fill == "ali":
-            gan, result = generators.trained_ali(images, setting, seed)
-        else:
-            gan, result = generators.train(fill, images, setting, own, seed, **how)
+        gan, result = generators.train(fill, images, setting, own, seed, **how)
         made = functools.partial(gan.generate, seed=backend.subseed(own, "drawn"))
+    if "ali" in fill:
+        result |= _pictures_of_ali(images, seed, setting)
     return made, {**result, "png": _shown(images, made)}
 
 
-def _reconstructions(images, seed, own, setting):
-    """ALI's reconstructions of the sparse classes' images; Figs. 7a and 7b."""
-    ali, result = generators.trained_ali(images, setting, seed)
+def _pictures_of_ali(images, seed, setting):
+    """Figs. 7a and 7b: what ALI generates; real images, and its reconstructions of them."""
+    ali, _ = generators.trained_ali(images, setting, seed)
+    changes = {"real": _unchanged, "reconstructed": functools.partial(_again, ali)}
+    made = {name: functools.partial(_from_real, images, seed, c) for name, c in changes.items()}
+    made["generated"] = functools.partial(ali.generate, seed=seed)
+    return {f"png_ali_{name}": _shown(images, function) for name, function in made.items()}
 
-    def again(x, label):
-        return ali.reconstruct(x, np.full(len(x), label))
 
-    result["png_generated"] = _shown(images, functools.partial(ali.generate, seed=own))
-    for name, change in (("png_real", lambda x, label: x), ("png", again)):
-        result[name] = _shown(images, functools.partial(_from_real, images, own, change))
-    return functools.partial(_from_real, images, own, again), result
+def _unchanged(x, label):
+    return x
+
+
+def _again(ali, x, label):
+    return ali.reconstruct(x, np.full(len(x), label))
 
 
 def _from_real(images, seed, change, labels):

@@ -72,9 +72,9 @@ PROFILES = {
     "quick": {
         "datasets": ["digits", "patches"],
         "seeds": 1,
-        "methods": ["none", "affine", "cgan", "acgan", "acgan_ali_v1", "ali reconstructions"],
+        "methods": ["none", "affine", "cgan", "acgan", "acgan_ali_v1"],
         "shrink": 2,
-        "gan_epochs": 40,
+        "gan_epochs": 25,
         "gan_batch": 32,
         "learning_rate": 1e-3,
         "filters": 16,
@@ -83,7 +83,7 @@ PROFILES = {
     "smoke": {
         "datasets": ["digits", "patches"],
         "seeds": 1,
-        "methods": ["none", "affine", "cgan", "acgan_v3", "acgan_ali_v2", "ali reconstructions"],
+        "methods": ["none", "affine", "cgan", "acgan_v3", "acgan_ali_v2", "duplicates"],
         "train_images": 100,
         "test_images": 40,
         "shrink": 2,

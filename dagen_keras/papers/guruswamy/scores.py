@@ -9,8 +9,8 @@ from dagen_keras.runs.paper import reported
 
 NUMBERS = ["accuracy", "top_k_accuracy", "balanced_accuracy", "synthetic_accuracy"]
 LISTS = ["recalls", "tested", "left", "sparse", "diversity", "looked_at", "collapsed", "losses"]
-PICTURES = ["png", "png_real", "png_generated"]
-OWN = ["dataset", "role", "method", "seed", "diverged", "n_train", "added", "fill_seconds"]
+PICTURES = ["png", "png_ali_real", "png_ali_generated", "png_ali_reconstructed"]
+OWN = ["dataset", "role", "method", "seed", "diverged", "n_train", "added"]
 OWN += ["sparse_recall", "full_recall", "accuracy_on_cut", "majority"]
 
 

@@ -180,7 +180,6 @@ def collapse_table(runs, data):
                 "classes": last.shape[1] if last.size else "–",
                 "diverged runs": int(own["diverged"].sum()),
                 "runs": len(own),
-                "seconds a run": own["fill_seconds"].mean(),
             }
         )
     return Table(
