@@ -163,13 +163,15 @@ class Augmenter(BaseEstimator):
         self._sampler()
         self._known = [int(label) for label in np.unique(labels)]
         reusable = self._reusable(images.shape[1:], len(self._known))
+        self._trained = reusable.fresh(backend.subseed(self.seed, "weights"))
+        if hasattr(self._trained, "generate"):
+            self._fit_conditional(images, labels)
+            self._states = dict.fromkeys(classes, get_state(self._trained))
+            self.classes_ = np.array(classes)
+            return self
         states = {}
         for label in classes:
             self._trained = reusable.fresh(backend.subseed(self.seed, "weights", label))
-            if hasattr(self._trained, "generate"):
-                self._fit_conditional(images, labels)
-                states = dict.fromkeys(classes, get_state(self._trained))
-                break
             fit_passes(
                 self._trained,
                 images[labels == label],
@@ -189,6 +191,12 @@ class Augmenter(BaseEstimator):
             raise ValueError(
                 "a class-conditional model draws its own noise and trains all its epochs: leave "
                 f"sampler 'prior' and patience None; got {self.sampler!r} and {self.patience!r}."
+            )
+        model = self._trained
+        if model.n_classes != len(self._known) or model.image_shape != images.shape[1:]:
+            raise ValueError(
+                f"the model has {model.n_classes} classes of images {model.image_shape}; the data "
+                f"have {len(self._known)} of {images.shape[1:]}."
             )
         numbers = np.searchsorted(self._known, labels).astype("int32")
         order = backend.subseed(self.seed, "order")

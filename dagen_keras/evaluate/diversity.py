@@ -9,8 +9,9 @@ def diversity(images, labels, n_classes):
     """The root-mean-square distance, in pixel space, of two different images of each class.
 
     It needs no pairs: the mean squared distance of two images is twice the sum of their pixels'
-    unbiased variances. It is 0 for a generator that draws one image, and does not see a generator
-    that has learnt the training images by heart; `nearest_training_distance` does.
+    unbiased variances. It is 0 for a generator that draws one image. It does not see that some
+    kinds of image are never drawn while others differ enough (`precision_recall` does), nor noise,
+    nor training images learnt by heart (`nearest_training_distance` does).
 
     Args:
         images: in [0, 1], (n, height, width, channels).

@@ -1,10 +1,11 @@
 """Adversarially learned inference, and the AC-GAN that is trained on its codes."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from dagen_keras.models import dcgan
-from dagen_keras.models.gan import ACGAN, CGAN
+from dagen_keras.models.gan import ACGAN, CGAN, codes_seed
 from dagen_keras.models.training import predict
 from dagen_keras.models.vae import Sampling
 
@@ -25,42 +26,47 @@ class ALI(CGAN):
     Reference: Dumoulin et al. (2017); Guruswamy et al., eq. 4.
     """
 
+    serialized = (*CGAN.serialized, "encoder")
+
     def __init__(self, image_shape, n_classes, *args, encoder=None, **kwargs):
         super().__init__(image_shape, n_classes, *args, **kwargs)
         self.encoder = encoder or dcgan.encoder(image_shape, self.latent_dim, self.filters)
-        self.sampling = Sampling(self.seed)
+        self.sampling = Sampling(codes_seed(self.seed))
 
     def _new_discriminator(self):
         return dcgan.joint_discriminator(
             self.image_shape, self.n_classes, self.latent_dim, self.filters, self.dropout
         )
 
-    def opponents(self, images, labels, training):
+    def discriminator_inputs(self, images, labels, training):
         code = self.sampling(*self.encoder(images, training=training))
         z = self.draw(ops.shape(images)[0])
         fake = self.generator([z, labels], training=training)
         return [images, code, labels], [fake, z, labels]
 
-    def generator_loss(self, real, fake, labels, training):
+    def generator_loss(self, real, fake, labels, frozen):
         """-log D(G(z), z) of the generator and -log(1 - D(x, E(x))) of the encoder."""
-        of_encoder = self.errors(self.frozen(real, training), labels, real=False)
-        return super().generator_loss(real, fake, labels, training) + ops.mean(of_encoder)
+        of_encoder = self.losses(frozen(real), labels, real=False)
+        return super().generator_loss(real, fake, labels, frozen) + ops.mean(of_encoder)
 
-    def reconstruct(self, images, labels):
-        """G(mean of E(x), class): float32 images of the shape of `images`.
+    def reconstruct(self, images, labels, seed):
+        """G(z, class) for a draw z of each image's posterior: float32, of the shape of `images`.
+
+        The posterior's mean would not do: the generator has learnt from draws, and where
+        posteriors are wide their means are nothing that it has seen.
+
+        Args:
+            images, labels: as for `fit`.
+            seed: fixes the draws.
 
         Raises:
             ValueError: if images or labels are not as for `fit`.
         """
         images, labels = self._checked(images, labels)
-        mean, _ = predict(self.encoder, images)
-        return predict(self.generator, [mean, labels.astype("int32")])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-        }
+        mean, log_var = predict(self.encoder, images)
+        noise = np.random.default_rng(seed).standard_normal(mean.shape, dtype="float32")
+        z = mean + np.exp(log_var / 2) * noise
+        return predict(self.generator, [z, labels.astype("int32")])
 
 
 def acgan_on_ali(ali, mask=True, from_ali=False, **kwargs):

@@ -96,10 +96,9 @@ def encoder(image_shape, latent_dim=100, filters=64):
 
 def check(image_shape, n_classes, latent_dim, filters):
     """Refuses sizes that no network can have, with a sentence."""
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise ValueError(
-            f"image_shape must be (height, width, channels); got {tuple(image_shape)}."
-        )
+    sides = image_shape if isinstance(image_shape, list | tuple) else ()
+    if len(sides) != 3 or not all(isinstance(n, numbers.Integral) and n > 0 for n in sides):
+        raise ValueError(f"image_shape must be (height, width, channels); got {image_shape!r}.")
     for name, value in (("n_classes", n_classes), ("latent_dim", latent_dim), ("filters", filters)):
         if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(f"{name} must be an integer of 1 or more; got {value!r}.")

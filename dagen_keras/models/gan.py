@@ -1,12 +1,19 @@
 """Class-conditional adversarial models, trained by plain `fit`: CGAN and AC-GAN."""
 
+import numbers
+
 import keras
 import numpy as np
 from keras import ops
 
-from dagen_keras import checks
+from dagen_keras import backend, checks
 from dagen_keras.models import dcgan
-from dagen_keras.models.training import FollowSchedule, fit_callbacks, predict
+from dagen_keras.models.training import (
+    FollowSchedule,
+    ShuffledBatches,
+    fit_callbacks,
+    predict,
+)
 from dagen_keras.models.vae import Sampling
 
 
@@ -41,7 +48,9 @@ class CGAN(keras.Model):
         dropout: share of the discriminator's units that is dropped.
         real_share: share of real images that the discriminator sees, in (0, 1), or a function
             that gives it from the number of epochs of `fit` that are done, such as
-            `EveryThirdEpoch`. It is the variable `share`: a change recompiles nothing.
+            `EveryThirdEpoch`; to be saved, a function must be registered with
+            `keras.saving.register_keras_serializable`. It is the variable `share`: a change
+            recompiles nothing.
         generator, discriminator: networks of your own, as those of `dagen_keras.models.dcgan`.
         seed: seed of the noise in training; None draws one.
 
@@ -56,6 +65,9 @@ class CGAN(keras.Model):
 
     Reference: Mirza and Osindero (2014); Guruswamy et al., section IV.B.
     """
+
+    # Arguments that are objects of Keras.
+    serialized = ("generator", "discriminator", "real_share")
 
     def __init__(
         self,
@@ -79,6 +91,15 @@ class CGAN(keras.Model):
         self.dropout = dropout
         self.seed = seed
         self.generator = generator or dcgan.generator(image_shape, n_classes, latent_dim, filters)
+        if self.generator.output_shape[1:] != self.image_shape or self.generator.input_shape[0] != (
+            None,
+            latent_dim,
+        ):
+            raise ValueError(
+                f"generator must map [z, labels] with latent_dim={latent_dim} to images of "
+                f"{self.image_shape}; it maps {self.generator.input_shape} to "
+                f"{self.generator.output_shape}."
+            )
         self.discriminator = discriminator or self._new_discriminator()
         self.noise = keras.random.SeedGenerator(seed)
         self.share = self.add_weight(shape=(), trainable=False, name="real_share")
@@ -108,9 +129,11 @@ class CGAN(keras.Model):
 
         Raises:
             ValueError: if `x` is an array but not of images of this model's shape in [0, 1], or
-                `y` does not hold a label of this model for each.
+                there is not a label of this model for each.
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
+        if isinstance(x, ShuffledBatches):
+            self._labels(x.arrays[1], len(x.arrays[0]))
         if isinstance(x, np.ndarray):
             if y is None:
                 raise ValueError("a class-conditional model needs labels: fit(images, labels).")
@@ -122,60 +145,61 @@ class CGAN(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         labels = ops.reshape(ops.cast(y, "int32"), (-1,))
-        real, fake = self.opponents(x, labels, training)
+        real, fake = self.discriminator_inputs(x, labels, training)
+        # Read once, for both passes: TensorFlow may update a variable before a second read of it.
+        weights = [ops.copy(v) for v in self.discriminator.trainable_variables]
+        state = [ops.copy(v) for v in self.discriminator.non_trainable_variables]
+        both = [ops.stop_gradient(ops.concatenate(pair)) for pair in zip(real, fake, strict=True)]
+        outputs, state = self.discriminate(both, weights, state, training)
+        for variable, value in zip(self.discriminator.non_trainable_variables, state, strict=True):
+            variable.assign(value)
+
+        def frozen(inputs):
+            constants = [ops.stop_gradient(w) for w in weights]
+            return self.discriminate(inputs, constants, state, training)[0]
+
         n = ops.shape(x)[0]
-        judged = self._discriminate(
-            [ops.stop_gradient(ops.concatenate(pair)) for pair in zip(real, fake, strict=True)],
-            training,
-        )
-        of_real, of_fake = [part[:n] for part in judged], [part[n:] for part in judged]
+        of_real, of_fake = [part[:n] for part in outputs], [part[n:] for part in outputs]
         weight = self.weight_of_fake(labels)
-        d_loss = self.share * ops.mean(self.errors(of_real, labels, real=True))
-        d_loss += (1 - self.share) * ops.mean(self.errors(of_fake, labels, False, weight))
-        g_loss = self.generator_loss(real, fake, labels, training)
+        d_loss = self.share * ops.mean(self.losses(of_real, labels, real=True))
+        d_loss += (1 - self.share) * ops.mean(self.losses(of_fake, labels, False, weight))
+        g_loss = self.generator_loss(real, fake, labels, frozen)
         values = (d_loss, g_loss, ops.sigmoid(of_real[0]), ops.sigmoid(of_fake[0]))
         for tracker, value in zip(self.trackers.values(), values, strict=True):
             tracker.update_state(value)
         return d_loss + g_loss
 
-    def opponents(self, images, labels, training):
+    def discriminator_inputs(self, images, labels, training):
         """What the discriminator is shown of real and of generated images, as lists of inputs."""
         fake = self.generator([self.draw(ops.shape(images)[0]), labels], training=training)
         return [images, labels], [fake, labels]
 
-    def errors(self, judged, labels, real, weight=1.0):
+    def losses(self, outputs, labels, real, weight=1.0):
         """How far off the discriminator's outputs are from "real" or "generated", shape (n,).
 
         `weight` weighs the real/fake part.
         """
-        logit = judged[0][:, 0]
+        logit = outputs[0][:, 0]
         return weight * ops.softplus(-logit if real else logit)
 
     def weight_of_fake(self, labels):
         """Weights of generated images in the real/fake loss, with a mean of 1."""
         return 1.0
 
-    def generator_loss(self, real, fake, labels, training):
-        """-log D(fake), and what else the generator minimises, a scalar."""
-        judged = self.frozen(fake, training)
-        return ops.mean(self.errors(judged, labels, True, self.weight_of_fake(labels)))
+    def generator_loss(self, real, fake, labels, frozen):
+        """-log D(fake), and what else the generator minimises, a scalar.
 
-    def frozen(self, inputs, training):
-        """The discriminator's outputs with its variables as constants, none of which changes."""
-        constants = [
-            [ops.stop_gradient(v) for v in variables]
-            for variables in (
-                self.discriminator.trainable_variables,
-                self.discriminator.non_trainable_variables,
-            )
-        ]
-        outputs, _ = self.discriminator.stateless_call(
-            *constants, _one_or_list(inputs), training=training
+        `frozen` gives the outputs of a discriminator whose variables are constants.
+        """
+        return ops.mean(self.losses(frozen(fake), labels, True, self.weight_of_fake(labels)))
+
+    def discriminate(self, inputs, weights, state, training):
+        """The discriminator's outputs with these values of its variables, and its new state."""
+        inputs = inputs[0] if len(inputs) == 1 else inputs
+        outputs, state = self.discriminator.stateless_call(
+            weights, state, inputs, training=training
         )
-        return keras.tree.flatten(outputs)
-
-    def _discriminate(self, inputs, training):
-        return keras.tree.flatten(self.discriminator(_one_or_list(inputs), training=training))
+        return keras.tree.flatten(outputs), state
 
     def draw(self, n):
         """Noise (n, latent_dim) from N(0, I) for a step of training."""
@@ -191,7 +215,8 @@ class CGAN(keras.Model):
         Returns:
             Images in [0, 1], float32 (n, *image_shape).
         """
-        labels = self._labels(labels, len(labels))
+        labels = np.asarray(labels)
+        labels = self._labels(labels, labels.size)
         if not len(labels):
             return np.zeros((0, *self.image_shape), "float32")
         z = np.random.default_rng(seed).standard_normal((len(labels), self.latent_dim))
@@ -199,12 +224,13 @@ class CGAN(keras.Model):
 
     def set_real_share(self, share):
         """Another share of real images, or schedule of it, without compiling anew."""
-        if not callable(share) and not 0 < share < 1:
+        first = share(0) if callable(share) else share
+        if not isinstance(first, numbers.Real) or not 0 < first < 1:
             raise ValueError(
-                f"real_share must be in (0, 1), or a function of the epoch; got {share!r}."
+                f"real_share must be in (0, 1), or a function of the epoch that is; got {share!r}."
             )
         self.real_share = share
-        self.share.assign(share(0) if callable(share) else share)
+        self.share.assign(first)
 
     def _checked(self, images, labels):
         images = checks.images(images)
@@ -227,7 +253,7 @@ class CGAN(keras.Model):
     def get_config(self):
         serialized = {
             name: keras.saving.serialize_keras_object(getattr(self, name))
-            for name in ("generator", "discriminator", "real_share")
+            for name in self.serialized
         }
         names = ("image_shape", "n_classes", "latent_dim", "filters", "dropout", "seed")
         own = {name: getattr(self, name) for name in names}
@@ -235,11 +261,9 @@ class CGAN(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        serialized = ("generator", "discriminator", "real_share", "encoder")
         deserialized = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
-            for name in serialized
-            if name in config
+            for name in cls.serialized
         }
         return cls(**{**config, **deserialized})
 
@@ -266,6 +290,8 @@ class ACGAN(CGAN):
     Reference: Odena et al. (2017); Guruswamy et al., sections IV.B and V.
     """
 
+    serialized = (*CGAN.serialized, "encoder")
+
     def __init__(self, image_shape, n_classes, *args, encoder=None, mask=True, **kwargs):
         super().__init__(image_shape, n_classes, *args, **kwargs)
         self.encoder, self.mask = None, mask
@@ -278,23 +304,23 @@ class ACGAN(CGAN):
             self.encoder = keras.models.clone_model(encoder)
             self.encoder.set_weights(encoder.get_weights())
             self.encoder.trainable = False
-            self.sampling = Sampling(self.seed)
+            self.sampling = Sampling(codes_seed(self.seed))
 
     def _new_discriminator(self):
         return dcgan.classifying_discriminator(
             self.image_shape, self.n_classes, self.filters, self.dropout
         )
 
-    def opponents(self, images, labels, training):
+    def discriminator_inputs(self, images, labels, training):
         z = self.draw(ops.shape(images)[0])
         if self.encoder is not None:
             codes = self.sampling(*self.encoder(images, training=False))
             z = ops.where(self._from_encoder(labels)[:, None], codes, z)
         return [images], [self.generator([z, labels], training=training)]
 
-    def errors(self, judged, labels, real, weight=1.0):
-        named = keras.losses.sparse_categorical_crossentropy(labels, judged[1], from_logits=True)
-        return super().errors(judged, labels, real, weight) + named
+    def losses(self, outputs, labels, real, weight=1.0):
+        named = keras.losses.sparse_categorical_crossentropy(labels, outputs[1], from_logits=True)
+        return super().losses(outputs, labels, real, weight) + named
 
     def weight_of_fake(self, labels):
         if self.encoder is None or not self.mask:
@@ -308,8 +334,7 @@ class ACGAN(CGAN):
         return ops.arange(n) < n // 2
 
     def get_config(self):
-        encoder = self.encoder and keras.saving.serialize_keras_object(self.encoder)
-        return {**super().get_config(), "encoder": encoder, "mask": self.mask}
+        return {**super().get_config(), "mask": self.mask}
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
@@ -331,5 +356,6 @@ class EveryThirdEpoch:
         return cls(**config)
 
 
-def _one_or_list(inputs):
-    return inputs[0] if len(inputs) == 1 else inputs
+def codes_seed(seed):
+    """The seed of an encoder's draws, which are not to be the generator's noise."""
+    return None if seed is None else backend.subseed(seed, "codes")

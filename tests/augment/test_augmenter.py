@@ -184,6 +184,24 @@ def test_conditional_models_are_seeded_and_shared_when_reusable(rng):
     assert Augmenter(reusable, epochs=1, seed=1).fit(x, y).sample(0, 1).shape == (0, 8, 8, 1)
 
 
+def test_a_conditional_model_does_not_depend_on_which_classes_are_filled_up(rng):
+    y = np.repeat([0, 1, 2], [9, 5, 4])
+    x = rng.random((18, 8, 8, 1), dtype="float32")
+    some, more = _gan(models.ACGAN, sampling_strategy={2: 6}), _gan(models.ACGAN)
+    some.fit_resample(x, y)
+    more.fit_resample(x, y)
+    np.testing.assert_array_equal(some.sample(3, 2), more.sample(3, 2))
+    np.testing.assert_array_equal(some.sample(3, 2), _gan(models.ACGAN).fit(x, y).sample(3, 2))
+
+
+def test_a_reusable_model_of_other_classes_is_refused(rng):
+    make = functools.partial(models.ACGAN, (8, 8, 1), 3, latent_dim=4, filters=4)
+    reusable = models.ReusableModel(make, optimizer=models.gan_optimizer)
+    x = rng.random((10, 8, 8, 1), dtype="float32")
+    with pytest.raises(ValueError, match=r"the model has 3 classes .* the data have 5"):
+        Augmenter(reusable).fit(x, np.arange(10) % 5)
+
+
 @pytest.mark.parametrize("settings", [{"sampler": "uniform"}, {"patience": 3}])
 def test_a_conditional_model_refuses_samplers_and_patience(settings, rng):
     x = rng.random((6, 8, 8, 1), dtype="float32")

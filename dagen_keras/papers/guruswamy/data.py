@@ -23,6 +23,7 @@ class Images:
         missing: {sparse class: images that it lacks}, which augmentation adds.
         shares: {sparse class: share of its images that was left}.
         n_classes: number of classes.
+        mirrors: whether a mirrored image is of the same class; a mirrored digit is not.
     """
 
     x: object
@@ -32,15 +33,21 @@ class Images:
     missing: dict
     shares: dict
     n_classes: int
+    mirrors: bool
 
     @property
     def shape(self):
         return self.x.shape[1:]
 
-    def of_class(self, label, n, seed):
-        """`n` images of one class, each used once before any is used twice."""
-        rows = np.random.default_rng(seed).permutation(np.flatnonzero(self.y == label))
-        return self.x[np.resize(rows, n)]
+    def choose(self, labels, seed):
+        """A row of `x` for each label: random, each used once before any is used twice."""
+        rng = np.random.default_rng(seed)
+        rows = np.empty(len(labels), int)
+        for label in range(self.n_classes):
+            mine = labels == label
+            of_class = rng.permutation(np.flatnonzero(self.y == label))
+            rows[mine] = np.resize(of_class, mine.sum())
+        return rows
 
 
 @functools.lru_cache(maxsize=2)
@@ -78,6 +85,7 @@ def prepare(data, seed, classes, train_images, test_images, shrink):
         missing,
         shares,
         n_classes,
+        mirrors=data.name not in ("mnist", "digits"),
     )
 
 

@@ -11,6 +11,7 @@ from dagen_keras.evaluate import balanced_accuracy, per_class_recall, top_k_accu
 from dagen_keras.papers.guruswamy.data import prepare
 from dagen_keras.papers.guruswamy.filling import filler
 from dagen_keras.papers.guruswamy.generators import Setting
+from dagen_keras.papers.guruswamy.grid import top_k
 from dagen_keras.runs.paper import by_kind
 
 CLASSIFIER_BATCH = 64
@@ -38,28 +39,29 @@ def run(
     """Fills up the sparse classes, trains the classifier and scores it on test images.
 
     Returns:
-        `scores` of the classifier, and of an adversarial model what it drew and how it trained.
-        `diverged` is true where a model's loss did not stay finite; then there is nothing else.
+        `scores` of the classifier, and of an adversarial model what it drew (pictures for seed 0)
+        and how it trained. `diverged` is true where its loss did not stay finite; then there is
+        nothing else.
     """
     images = prepare(data, seed, classes, train_images, test_images, shrink)
     setting = Setting(gan_epochs, gan_batch, learning_rate, filters, latent_dim)
     labels = np.repeat(list(images.missing), list(images.missing.values())).astype("int64")
     try:
-        made, result = filler(images, seed, setting, fill, **how)
-        fitted = functools.partial(
-            fit_classifier, images, classifier_epochs, patience, backend.subseed(seed, "classifier")
-        )
-        new = [] if made is None else [(made(labels), labels)]
-        result |= scores(fitted([(images.x, images.y), *new]), images)
-        if synthetic_alone:
-            # As many images of each class as the balanced training set has.
-            counts = np.bincount(np.concatenate([images.y, labels]), minlength=images.n_classes)
-            alone = np.repeat(np.arange(images.n_classes), counts)
-            result["synthetic_accuracy"] = scores(fitted([(made(alone), alone)]), images)[
-                "accuracy"
-            ]
+        made, result = filler(images, seed, setting, fill, pictures=seed == 0, **how)
     except models.NonFiniteLossError as error:
         return {"diverged": True, "why": str(error)}
+    fitted = functools.partial(
+        fit_classifier, images, classifier_epochs, patience, backend.subseed(seed, "classifier")
+    )
+    new = [] if made is None else [(made(labels), labels)]
+    result |= scores(fitted([(images.x, images.y), *new]), images)
+    if synthetic_alone:
+        del new  # Where images are many, both sets would be too many.
+        # As many images of each class as the balanced training set has.
+        counts = np.bincount(np.concatenate([images.y, labels]), minlength=images.n_classes)
+        alone = np.repeat(np.arange(images.n_classes), counts)
+        alone_scores = scores(fitted([(made(alone), alone)]), images)
+        result["synthetic_accuracy"] = alone_scores["accuracy"]
     result |= {
         "diverged": False,
         "n_train": len(images.y),
@@ -112,8 +114,7 @@ def scores(model, images, chunk=5000):
         "updates": int(model.optimizer.iterations),
     }
     if images.n_classes > 2:
-        k = min(5 if images.n_classes > 10 else 2, images.n_classes - 1)
-        found["top_k_accuracy"] = top_k_accuracy(y, logits, k)
+        found["top_k_accuracy"] = top_k_accuracy(y, logits, top_k(images.n_classes))
     return found
 
 

@@ -120,17 +120,23 @@ def cells(parameters):
 def sparse_classes(dataset, classes):
     """The share that each sparse class of a dataset is cut to: {label: share}.
 
-    The classes of CIFAR-100 are drawn once, the same for every seed; of fewer classes a fifth is
-    drawn. Data that are imbalanced by nature are left as they are.
+    Of CIFAR-100's classes, or of those that are used, a fifth is drawn, once for every seed, and
+    the four shares go round. Other data of ten classes are cut as Fashion-MNIST is, and those that
+    are imbalanced by nature are left as they are.
     """
     if ROLES[dataset] == "histopathology":
         return {}
     if dataset != "cifar100":
         return {label: share for label, share in SHARES_OF_CLASSES.items() if label < classes}
-    per_share = max(1, min(classes, 100) // 20)
-    drawn = np.random.default_rng(0).permutation(min(classes, 100))
-    shares = np.repeat(CIFAR100_SHARES, per_share)
-    return {int(c): float(s) for c, s in zip(drawn[: len(shares)], shares, strict=False)}
+    classes = min(classes, 100)
+    drawn = np.random.default_rng(0).permutation(classes)[: max(1, classes // 5)]
+    shares = np.resize(CIFAR100_SHARES, len(drawn))
+    return {int(c): float(s) for c, s in zip(drawn, shares, strict=True)}
+
+
+def top_k(n_classes):
+    """The paper's k: 2 for Fashion-MNIST's ten classes, 5 for CIFAR-100's hundred."""
+    return 5 if n_classes > 10 else min(2, n_classes - 1)
 
 
 def _shared(p):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras import datasets
-from dagen_keras.papers.guruswamy.grid import ROLES
+from dagen_keras.papers.guruswamy.grid import ROLES, top_k
 from dagen_keras.runs.paper import reported
 
 NUMBERS = ["accuracy", "top_k_accuracy", "balanced_accuracy", "synthetic_accuracy"]
@@ -23,6 +23,7 @@ def runs_of(frame):
     found["dataset"] = found["row"]
     roles = {datasets.title(name): role for name, role in ROLES.items()}
     found["role"] = found["row"].map(roles)
+    found["k"] = [top_k(len(r)) if isinstance(r, list) else np.nan for r in found["recalls"]]
     found["diverged"] = found["diverged"].fillna(False).astype(bool)
     for name in NUMBERS:
         found[name] = 100 * pd.to_numeric(found[name])
@@ -65,6 +66,7 @@ def of_paper():
 
 
 def title_of_role(runs, role):
-    """How the dataset is called that stands in a role, or None where there is none."""
-    found = runs.loc[runs["role"] == role, "dataset"]
-    return found.iloc[0] if len(found) else None
+    """How the dataset is called that stands in a role, the paper's own first; None if none is."""
+    found = list(runs.loc[runs["role"] == role, "dataset"].unique())
+    own = datasets.title(role)
+    return own if own in found else (found[0] if found else None)
