@@ -23,7 +23,10 @@ def runs_of(frame):
     found["dataset"] = found["row"]
     roles = {datasets.title(name): role for name, role in ROLES.items()}
     found["role"] = found["row"].map(roles)
-    found["k"] = [top_k(len(r)) if isinstance(r, list) else np.nan for r in found["recalls"]]
+    of_two = found["top_k_accuracy"].isna()
+    found["k"] = [
+        np.nan if two else top_k(len(r)) for two, r in zip(of_two, found["recalls"], strict=True)
+    ]
     found["diverged"] = found["diverged"].fillna(False).astype(bool)
     for name in NUMBERS:
         found[name] = 100 * pd.to_numeric(found[name])
