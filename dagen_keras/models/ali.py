@@ -46,7 +46,7 @@ class ALI(CGAN):
 
     def generator_loss(self, real, fake, labels, frozen):
         """-log D(G(z), z) of the generator and -log(1 - D(x, E(x))) of the encoder."""
-        of_encoder = self.losses(frozen(real), labels, real=False)
+        of_encoder = self.cross_entropies(frozen(real), labels, real=False)
         return super().generator_loss(real, fake, labels, frozen) + ops.mean(of_encoder)
 
     def reconstruct(self, images, labels, seed):

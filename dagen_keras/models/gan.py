@@ -161,8 +161,8 @@ class CGAN(keras.Model):
         n = ops.shape(x)[0]
         of_real, of_fake = [part[:n] for part in outputs], [part[n:] for part in outputs]
         weight = self.weight_of_fake(labels)
-        d_loss = self.share * ops.mean(self.losses(of_real, labels, real=True))
-        d_loss += (1 - self.share) * ops.mean(self.losses(of_fake, labels, False, weight))
+        d_loss = self.share * ops.mean(self.cross_entropies(of_real, labels, real=True))
+        d_loss += (1 - self.share) * ops.mean(self.cross_entropies(of_fake, labels, False, weight))
         g_loss = self.generator_loss(real, fake, labels, frozen)
         values = (d_loss, g_loss, ops.sigmoid(of_real[0]), ops.sigmoid(of_fake[0]))
         for tracker, value in zip(self.trackers.values(), values, strict=True):
@@ -174,8 +174,8 @@ class CGAN(keras.Model):
         fake = self.generator([self.draw(ops.shape(images)[0]), labels], training=training)
         return [images, labels], [fake, labels]
 
-    def losses(self, outputs, labels, real, weight=1.0):
-        """How far off the discriminator's outputs are from "real" or "generated", shape (n,).
+    def cross_entropies(self, outputs, labels, real, weight=1.0):
+        """Of the discriminator's outputs with "real" or "generated", shape (n,).
 
         `weight` weighs the real/fake part.
         """
@@ -191,7 +191,9 @@ class CGAN(keras.Model):
 
         `frozen` gives the outputs of a discriminator whose variables are constants.
         """
-        return ops.mean(self.losses(frozen(fake), labels, True, self.weight_of_fake(labels)))
+        return ops.mean(
+            self.cross_entropies(frozen(fake), labels, True, self.weight_of_fake(labels))
+        )
 
     def discriminate(self, inputs, weights, state, training):
         """The discriminator's outputs with these values of its variables, and its new state."""
@@ -318,9 +320,9 @@ class ACGAN(CGAN):
             z = ops.where(self._from_encoder(labels)[:, None], codes, z)
         return [images], [self.generator([z, labels], training=training)]
 
-    def losses(self, outputs, labels, real, weight=1.0):
+    def cross_entropies(self, outputs, labels, real, weight=1.0):
         named = keras.losses.sparse_categorical_crossentropy(labels, outputs[1], from_logits=True)
-        return super().losses(outputs, labels, real, weight) + named
+        return super().cross_entropies(outputs, labels, real, weight) + named
 
     def weight_of_fake(self, labels):
         if self.encoder is None or not self.mask:

@@ -233,8 +233,8 @@ def test_the_frozen_pass_changes_no_variable_of_the_discriminator(model_class, r
         return found if len(calls) > 1 else (found[0], state)
 
     gan.discriminate = counted
-    gan.losses = lambda outputs, labels, real, weight=1.0: (
-        0.0 if len(calls) == 1 else type(gan).losses(gan, outputs, labels, real, weight)
+    gan.cross_entropies = lambda outputs, labels, real, weight=1.0: (
+        0.0 if len(calls) == 1 else type(gan).cross_entropies(gan, outputs, labels, real, weight)
     )
     gan.compile(keras.optimizers.SGD(1.0), run_eagerly=keras.backend.backend() == "tensorflow")
     gan.train_on_batch(x, y)
@@ -291,7 +291,7 @@ def test_masked_codes_do_not_count_for_real_or_fake(rng):
     labels = ops.convert_to_tensor(np.arange(7) % CLASSES)
     np.testing.assert_allclose(gan.weight_of_fake(labels), [0, 0, 0, 1.75, 1.75, 1.75, 1.75])
     outputs = [ops.ones((7, 1)), ops.zeros((7, CLASSES))]
-    errors = np.asarray(gan.losses(outputs, labels, True, gan.weight_of_fake(labels)))
+    errors = np.asarray(gan.cross_entropies(outputs, labels, True, gan.weight_of_fake(labels)))
     of_class, of_real = np.log(CLASSES), np.log1p(np.exp(-1.0))
     np.testing.assert_allclose(errors[:3], of_class, rtol=1e-5)
     np.testing.assert_allclose(errors[3:], of_class + 1.75 * of_real, rtol=1e-5)
