@@ -138,8 +138,7 @@ def best(found, name):
 
 
 def compare(options):
-    if not options.peer:
-        print(ADVICE, file=sys.stderr)
+    peers.advise(options, ADVICE)
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "features.npz")
         write_features(path)
@@ -171,12 +170,7 @@ def compare(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--peer",
-        metavar="PYTHON",
-        default=os.environ.get("FIDELITY_PYTHON"),
-        help="a Python that has torch-fidelity; default: the environment variable FIDELITY_PYTHON",
-    )
+    peers.add_argument(parser, "torch-fidelity", "FIDELITY_PYTHON")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--one", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--roots", action="store_true", help=argparse.SUPPRESS)

@@ -30,7 +30,6 @@ __all__ = [
     "as_dataset",
     "load",
     "scan",
-    "split_by_patient",
     "write",
 ]
 

@@ -174,7 +174,7 @@ class Claim:
     paper: str = ""
 
     @classmethod
-    def of(cls, number, text, test, comparison, unit, verdict=None):
+    def of(cls, number, text, test, comparison, unit, verdict=None, paper=""):
         """The claim that a `Comparison` decides, or whose `verdict` is given."""
         return cls(
             number,
@@ -187,6 +187,7 @@ class Claim:
             low=comparison.low,
             high=comparison.high,
             unit=unit,
+            paper=paper,
         )
 
 

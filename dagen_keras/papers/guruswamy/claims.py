@@ -49,14 +49,12 @@ def _paper_difference(role, better, worse):
 
 def _paired(runs, number, role, text, better, worse):
     text, accuracy = _on(runs, role, text)
+    paper = _paper_difference(role, better, worse)
     if accuracy is None or not {*better, *worse} <= set(accuracy):
-        return Claim(
-            number, text, WILCOXON, "not decided", paper=_paper_difference(role, better, worse)
-        )
+        return Claim(number, text, WILCOXON, "not decided", paper=paper)
     pairs = accuracy[[*better, *worse]].dropna()
-    comparison = compare_paired(pairs[better].mean(axis=1), pairs[list(worse)].mean(axis=1))
-    claim = Claim.of(number, text, WILCOXON, comparison, POINTS)
-    return _with_paper(claim, _paper_difference(role, better, worse))
+    comparison = compare_paired(*(pairs[list(group)].mean(axis=1) for group in (better, worse)))
+    return Claim.of(number, text, WILCOXON, comparison, POINTS, paper=paper)
 
 
 def _v3_is_best(runs):
@@ -73,12 +71,7 @@ def _v3_is_best(runs):
     verdicts = {c.verdict for c in found.values()}
     verdict = verdicts.pop() if len(verdicts) == 1 else "not reproduced"
     unit = f"{POINTS} (median of v3 minus {closest})"
-    claim = Claim.of(4, text, test, found[closest], unit, verdict)
-    return _with_paper(claim, paper)
-
-
-def _with_paper(claim, paper):
-    return Claim(**{**claim.__dict__, "paper": paper})
+    return Claim.of(4, text, test, found[closest], unit, verdict, paper)
 
 
 def _within(differences, limit):
@@ -137,7 +130,7 @@ def _synthetic(runs, role):
     comparison = compare_paired(above, np.zeros(len(above)))
     unit = f"{POINTS} (above always naming the most frequent class of the test part)"
     test = f"{WILCOXON[:-1]}, that the difference exceeds {FAR:g} points; p is for 0."
-    return _with_paper(Claim.of(5, text, test, comparison, unit, verdict), paper)
+    return Claim.of(5, text, test, comparison, unit, verdict, paper)
 
 
 def _like_duplicates(runs):

@@ -8,9 +8,9 @@ from dagen_keras.papers.guruswamy.grid import ROLES, top_k
 from dagen_keras.runs.paper import reported
 
 NUMBERS = ["accuracy", "top_k_accuracy", "balanced_accuracy", "synthetic_accuracy"]
-LISTS = ["recalls", "tested", "left", "sparse", "diversity", "looked_at", "collapsed", "losses"]
+LISTS = ["recalls", "tested", "left", "sparse", "diversity", "looked_at", "collapsed"]
 PICTURES = ["png", "png_ali_real", "png_ali_generated", "png_ali_reconstructed"]
-OWN = ["dataset", "role", "method", "seed", "diverged", "n_train", "added"]
+OWN = ["dataset", "role", "method", "seed", "diverged"]
 OWN += ["sparse_recall", "full_recall", "accuracy_on_cut", "majority"]
 
 

@@ -23,6 +23,13 @@ def interval(values):
     return values.mean(), values.mean() - half, values.mean() + half
 
 
+def difference(values, method, other):
+    """The interval of `method` minus `other` over the seeds that have both; NaN without."""
+    if method == other or not {method, other} <= set(values):
+        return interval([])
+    return interval((values[method] - values[other]).dropna())
+
+
 def table1(runs, data, p):
     """Accuracy and top-k accuracy of every method, and its difference from no augmentation."""
     paper = of_paper()
@@ -33,9 +40,7 @@ def table1(runs, data, p):
         for method in (m for m in TABLE1 if m in set(own["method"])):
             of_method = own[own["method"] == method]
             mean, low, high = interval(of_method["accuracy"])
-            difference = (np.nan, np.nan, np.nan)
-            if method != "none" and {"none", method} <= set(accuracy):
-                difference = interval((accuracy[method] - accuracy["none"]).dropna())
+            change = difference(accuracy, method, "none")
             theirs, their_top = paper[role, method]
             k = of_method["k"].max()
             if k != {"fashion_mnist": 2, "cifar100": 5}.get(role):
@@ -47,9 +52,9 @@ def table1(runs, data, p):
                     "accuracy": mean,
                     "low": low,
                     "high": high,
-                    "minus none": difference[0],
-                    "its low": difference[1],
-                    "its high": difference[2],
+                    "minus none": change[0],
+                    "its low": change[1],
+                    "its high": change[2],
                     "k": k,
                     "top-k": of_method["top_k_accuracy"].mean(),
                     "balanced": of_method["balanced_accuracy"].mean(),
@@ -85,14 +90,12 @@ def recall_table(runs, data):
         for method in (m for m in METHODS if m in set(own["method"])):
             row = {"dataset": dataset, "filled up by": method}
             for name, label in (("sparse_recall", "sparse"), ("full_recall", "full")):
-                values = pairs[name]
-                if method not in values or "none" not in values:
+                if method not in pairs[name]:
                     continue
-                row[f"{label} classes"] = values[method].mean()
-                if method != "none":
-                    change = interval((values[method] - values["none"]).dropna())
-                    row |= {f"{label}: change": change[0]}
-                    row |= {f"{label}: low": change[1], f"{label}: high": change[2]}
+                row[f"{label} classes"] = pairs[name][method].mean()
+                names = (f"{label}: change", f"{label}: low", f"{label}: high")
+                change = difference(pairs[name], method, "none")
+                row |= dict(zip(names, change, strict=True))
             of_method = own[own["method"] == method]
             row["accuracy"] = of_method["accuracy"].mean()
             row["accuracy on a test part cut alike"] = of_method["accuracy_on_cut"].mean()
@@ -153,10 +156,8 @@ def ablation_table(runs, data):
             row |= {"low": low, "high": high}
             masked = method.removesuffix(", no mask")
             for other, name in (("none", "none"), ("duplicates", "duplicates"), (masked, "masked")):
-                if other in accuracy and method != other:
-                    difference = interval((accuracy[method] - accuracy[other]).dropna())
-                    names = (f"minus {name}", f"{name}: low", f"{name}: high")
-                    row |= dict(zip(names, difference, strict=True))
+                names = (f"minus {name}", f"{name}: low", f"{name}: high")
+                row |= dict(zip(names, difference(accuracy, method, other), strict=True))
             row["runs"] = int((own["method"] == method).sum())
             rows.append(row)
     return Table(
