@@ -78,3 +78,20 @@ def lines_with_bands(lines, xlabel, ylabel, colors, log_x=False):
     if lines:
         axis.legend()
     return figure
+
+
+def reliability_diagram(curves):
+    """Predicted against observed shares: `curves[name]` is a frame of `reliability`."""
+    figure, axis = plt.subplots(figsize=(4.5, 4.5))
+    axis.plot([0, 1], [0, 1], "--", color="0.6", zorder=0)
+    for number, (name, frame) in enumerate(curves.items()):
+        color = COLORS[(number + 1) % len(COLORS)]
+        axis.plot(frame["predicted"], frame["observed"], "o-", color=color, label=name)
+        axis.vlines(frame["predicted"], frame["low"], frame["high"], color=color)
+    axis.set_xlabel("predicted probability of real")
+    axis.set_ylabel("share of real images")
+    axis.set_aspect("equal")
+    axis.grid(alpha=0.3)
+    if curves:
+        axis.legend()
+    return figure
