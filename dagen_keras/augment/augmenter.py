@@ -1,6 +1,7 @@
 """Augmenter = model + sampler: generative models that make new labelled images."""
 
 import inspect
+import numbers
 
 import numpy as np
 from imblearn.utils import check_sampling_strategy
@@ -16,7 +17,8 @@ from dagen_keras.models.training import (
     predict,
     set_state,
 )
-from dagen_keras.sampling import SAMPLERS
+from dagen_keras.sampling import SAMPLERS, CalibratedDiscriminator, check_sampler
+from dagen_keras.sampling.discriminator import FEWEST_HELD_OUT, SELECTING
 
 
 class Augmenter(BaseEstimator):
@@ -28,24 +30,30 @@ class Augmenter(BaseEstimator):
 
     Args:
         model: a function `model(image_shape=...)` that returns a new VAE, such as
-            `functools.partial(garay_maestre_vae, latent_dim=3)`; or, for one class-conditional
-            model of all classes, a function `model(image_shape=..., n_classes=...)` that returns
-            a new one, such as the class `ACGAN`; or a `ReusableModel` of either kind, which
-            several augmenters can share so that it is compiled once.
-        sampler: `"prior"`, `"uniform"`, `"vamp"` for a `VampVAE`, `"random_walk"` or `"hmc"` for
-            an `RHVAE`, or a function `sampler(model, n, seed)` that returns latent points
-            (n, latent_dim). A class-conditional model draws its own: `"prior"`.
+            `functools.partial(garay_maestre_vae, latent_dim=3)`, or a new GAN of one class,
+            `functools.partial(CGAN, n_classes=1)`; or, for one class-conditional model of all
+            classes, a function `model(image_shape=..., n_classes=...)` that returns a new one,
+            such as the class `ACGAN`; or a `ReusableModel` of any of these, which several
+            augmenters can share so that it is compiled once.
+        sampler: a name that fits the model, see `samplers_for`: `"prior"`; of a VAE `"uniform"`
+            as well, `"vamp"` of a `VampVAE`, `"random_walk"` or `"hmc"` of an `RHVAE`; of a
+            `CGAN` or `ACGAN` `"rejection"` or `"metropolis_hastings"`, with which the
+            discriminator selects. Or, of a VAE, a function `sampler(model, n, seed)` that
+            returns latent points (n, latent_dim).
         epochs: passes over a class's images, at most; over all images for a conditional model.
         patience: passes without a better training loss, after which a class's training stops;
-            the best weights are kept. None trains all passes, as an adversarial model must: its
-            losses do not say how good it is.
+            the best weights are kept. None trains all passes, as a GAN must: its losses do not
+            say how good it is.
         batch_size: images a training step, at most.
         optimizer: an optimizer's name, or a function that returns one. Unused if `model` is a
             `ReusableModel`.
         sampling_strategy: which classes `fit_resample` fills up and to what size; as in
             imbalanced-learn's over-samplers.
         image_shape: (height, width, channels) of flat images.
-        seed: fixes weights, noise and samples.
+        held_out: with a discriminator that selects, the share of a class's images that the GAN
+            is not trained on and the discriminator calibrated with; five images at least.
+        chain_length: proposals for each image by `"metropolis_hastings"`.
+        seed: fixes weights, noise, held-out images and samples.
 
     Attributes:
         classes_: the labels that have a model: all after `fit`, those filled up after
@@ -55,8 +63,11 @@ class Augmenter(BaseEstimator):
         >>> augmenter = Augmenter(functools.partial(garay_maestre_vae, latent_dim=3))
         >>> augmenter.fit(x, y)
         >>> threes = augmenter.sample(100, label=3)
-        >>> augmenter = Augmenter(ACGAN, epochs=25, batch_size=64, optimizer=gan_optimizer)
+        >>> adversarial = dict(epochs=25, batch_size=64, optimizer=gan_optimizer)
+        >>> augmenter = Augmenter(ACGAN, **adversarial)
         >>> x_balanced, y_balanced = augmenter.fit_resample(x, y)
+        >>> one_class = functools.partial(CGAN, n_classes=1)
+        >>> augmenter = Augmenter(one_class, sampler="metropolis_hastings", **adversarial)
     """
 
     # What imbalanced-learn's pipeline and checks ask of a sampler.
@@ -73,6 +84,8 @@ class Augmenter(BaseEstimator):
         optimizer="rmsprop",
         sampling_strategy="auto",
         image_shape=None,
+        held_out=0.1,
+        chain_length=640,
         seed=0,
     ):
         self.model = model
@@ -83,6 +96,8 @@ class Augmenter(BaseEstimator):
         self.optimizer = optimizer
         self.sampling_strategy = sampling_strategy
         self.image_shape = image_shape
+        self.held_out = held_out
+        self.chain_length = chain_length
         self.seed = seed
 
     def fit(self, x, y):
@@ -93,7 +108,8 @@ class Augmenter(BaseEstimator):
             y: integer labels, (n,).
 
         Raises:
-            ValueError: if images or labels are not as described, or a class has one image.
+            ValueError: if images or labels are not as described, a class has too few images, or
+                the sampler does not fit the model.
             NonFiniteLossError: if a class's training loss becomes NaN; names the class.
         """
         images = self._images(x)
@@ -108,21 +124,29 @@ class Augmenter(BaseEstimator):
             label: one of `classes_`.
             seed: fixes the latent points; default: the augmenter's own.
         """
-        if not hasattr(self, "_states"):
+        if not hasattr(self, "_fitted"):
             raise ValueError("this Augmenter is not fitted yet: call fit(x, y) first.")
-        if label not in self._states:
-            known = ", ".join(str(c) for c in self._states)
+        if label not in self._fitted:
+            known = ", ".join(str(c) for c in self._fitted)
             raise ValueError(f"no model for class {label!r}; there are models for {known}.")
         if not isinstance(n, int | np.integer) or n < 0:
             raise ValueError(f"n must be an integer of 0 or more; got {n!r}.")
-        model = self.model_of(label)
+        model, (_, discriminator) = self.model_of(label), self._fitted[label]
+        check_sampler(self.sampler, model)  # It may be another than in `fit`.
+        if self.sampler in SELECTING and discriminator is None:
+            raise ValueError(
+                f"the sampler {self.sampler!r} needs images that were held out from training: call "
+                "fit(x, y) with this sampler."
+            )
         seed = backend.subseed(self.seed if seed is None else seed, "samples", label)
-        if hasattr(model, "generate"):
-            return model.generate(np.full(n, self._known.index(label)), seed)
         if n == 0:
-            return np.zeros((0, *model.encoder.input_shape[1:]), "float32")
-        latent = self._sampler()(model, int(n), seed)
-        return predict(model.decoder, latent)
+            return np.zeros((0, *self._shape), "float32")
+        if self.sampler in SELECTING:
+            return discriminator.select(self.sampler, int(n), seed, self.chain_length).images
+        if _is_gan(model):
+            return model.generate(np.full(n, self._numbers(label)), seed)
+        sampler = self.sampler if callable(self.sampler) else SAMPLERS[self.sampler]
+        return predict(model.decoder, sampler(model, int(n), seed))
 
     def fit_resample(self, x, y):
         """Adds new images to the classes that `sampling_strategy` names.
@@ -147,67 +171,108 @@ class Augmenter(BaseEstimator):
 
     def model_of(self, label):
         """The trained model of one class. Valid until the next call for another class."""
-        return set_state(self._trained, self._states[label])
+        return set_state(self._trained, self._fitted[label][0])
 
     def _fit_classes(self, images, labels, classes):
-        sizes = {label: int((labels == label).sum()) for label in classes}
-        for label, size in sizes.items():
+        self._check_settings(labels, classes)
+        self._known, self._shape = np.unique(labels), images.shape[1:]
+        reusable = self._reusable()
+        model = self._trained = reusable.fresh(backend.subseed(self.seed, "weights"))
+        self._check_model(model)
+        held_out = self._hold_out(labels, classes)
+        one_for_all = _is_conditional(model)
+        fitted = {}
+        for group in [classes] if one_for_all else [[label] for label in classes]:
+            of_class = [] if one_for_all else group
+            rows = ~held_out & (one_for_all | np.isin(labels, group))
+            self._trained = reusable.fresh(backend.subseed(self.seed, "weights", *of_class))
+            self._train(images[rows], labels[rows], *of_class)
+            state = get_state(self._trained)
+            for label in group:
+                real = images[held_out & (labels == label)]
+                fitted[label] = state, self._calibrated(real, label)
+        self._fitted = fitted
+        self.classes_ = np.array(classes)
+        return self
+
+    def _train(self, images, labels, *of_class):
+        model, order = self._trained, backend.subseed(self.seed, "order", *of_class)
+        what = f"the model of class {of_class[0]}" if of_class else "the model of all classes"
+        callbacks = [StopOnNonFiniteLoss(what)]
+        if _is_gan(model):
+            batches = ShuffledBatches((images, self._numbers(labels)), self.batch_size, order)
+            model.fit(batches, epochs=self.epochs, callbacks=callbacks, shuffle=False, verbose=0)
+        else:
+            fit_passes(
+                model,
+                images,
+                self.epochs,
+                self.batch_size,
+                seed=order,
+                patience=self.patience,
+                callbacks=callbacks,
+            )
+
+    def _hold_out(self, labels, classes):
+        """Which images calibrate a discriminator and are not trained on, bool (n,)."""
+        held_out = np.zeros(len(labels), bool)
+        for label in classes if self.sampler in SELECTING else ():
+            rows = np.flatnonzero(labels == label)
+            n = max(FEWEST_HELD_OUT, round(self.held_out * len(rows)))
+            if len(rows) < n + 2:
+                raise ValueError(
+                    f"class {label} has {len(rows)} images; the sampler {self.sampler!r} needs at "
+                    f"least {n} held out from training, and 2 to train with."
+                )
+            rng = np.random.default_rng(backend.subseed(self.seed, "held out", label))
+            held_out[rng.choice(rows, n, replace=False)] = True
+        return held_out
+
+    def _calibrated(self, real_images, label):
+        """The discriminator of the class as just trained; None if the sampler needs none."""
+        if self.sampler not in SELECTING:
+            return None
+        seed = backend.subseed(self.seed, "calibration", label)
+        return CalibratedDiscriminator(
+            self._trained, real_images, int(self._numbers(label)), seed=seed
+        )
+
+    def _numbers(self, labels):
+        """The labels as a GAN knows them: from 0 on, without gaps; 0 if it knows one class."""
+        return np.searchsorted(self._known, labels).astype("int32") * _is_conditional(self._trained)
+
+    def _check_settings(self, labels, classes):
+        for label in classes:
+            size = int((labels == label).sum())
             if size < 2:
                 raise ValueError(
                     f"class {label} has {size} image; a model of a class needs at least 2."
                 )
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("chain_length", 1), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < least:
                 raise ValueError(f"{name} must be an integer of {least} or more; got {value!r}.")
-        self._sampler()
-        self._known = [int(label) for label in np.unique(labels)]
-        reusable = self._reusable(images.shape[1:], len(self._known))
-        self._trained = reusable.fresh(backend.subseed(self.seed, "weights"))
-        if hasattr(self._trained, "generate"):
-            self._fit_conditional(images, labels)
-            self._states = dict.fromkeys(classes, get_state(self._trained))
-            self.classes_ = np.array(classes)
-            return self
-        states = {}
-        for label in classes:
-            self._trained = reusable.fresh(backend.subseed(self.seed, "weights", label))
-            fit_passes(
-                self._trained,
-                images[labels == label],
-                self.epochs,
-                self.batch_size,
-                seed=backend.subseed(self.seed, "order", label),
-                patience=self.patience,
-                callbacks=[StopOnNonFiniteLoss(f"the model of class {label}")],
-            )
-            states[label] = get_state(self._trained)
-        self._states = states
-        self.classes_ = np.array(classes)
-        return self
+        if not isinstance(self.held_out, numbers.Real) or not 0 < self.held_out < 1:
+            raise ValueError(f"held_out must be a share in (0, 1); got {self.held_out!r}.")
 
-    def _fit_conditional(self, images, labels):
-        if self.sampler != "prior" or self.patience is not None:
+    def _check_model(self, model):
+        """Refuses, before training, what does not go with the model."""
+        check_sampler(self.sampler, model)
+        if not _is_gan(model):
+            return
+        if self.patience is not None:
             raise ValueError(
-                "a class-conditional model draws its own noise and trains all its epochs: leave "
-                f"sampler 'prior' and patience None; got {self.sampler!r} and {self.patience!r}."
+                "a GAN trains all its epochs, as its losses do not say how good it is: leave "
+                f"patience None; got {self.patience!r}."
             )
-        model = self._trained
-        if model.n_classes != len(self._known) or model.image_shape != images.shape[1:]:
+        n_classes = len(self._known) if _is_conditional(model) else 1
+        if (model.n_classes, model.image_shape) != (n_classes, self._shape):
             raise ValueError(
                 f"the model has {model.n_classes} classes of images {model.image_shape}; the data "
-                f"have {len(self._known)} of {images.shape[1:]}."
+                f"have {len(self._known)} of {self._shape}."
             )
-        numbers = np.searchsorted(self._known, labels).astype("int32")
-        order = backend.subseed(self.seed, "order")
-        self._trained.fit(
-            ShuffledBatches((images, numbers), self.batch_size, order),
-            epochs=self.epochs,
-            shuffle=False,
-            verbose=0,
-        )
 
-    def _reusable(self, image_shape, n_classes):
+    def _reusable(self):
         if isinstance(self.model, ReusableModel):
             return self.model
         if not callable(self.model):
@@ -215,23 +280,15 @@ class Augmenter(BaseEstimator):
                 "model must be a function that returns a new model, or a ReusableModel; got "
                 f"{self.model!r}."
             )
-        arguments = {"image_shape": tuple(image_shape)}
-        conditional = "n_classes" in inspect.signature(self.model).parameters
-        if conditional:
-            arguments["n_classes"] = n_classes
+        arguments = {"image_shape": self._shape}
+        adversarial = "n_classes" in inspect.signature(self.model).parameters
+        # `functools.partial(CGAN, n_classes=1)` has its number of classes.
+        if adversarial and "n_classes" not in getattr(self.model, "keywords", {}):
+            arguments["n_classes"] = len(self._known)
         return ReusableModel(
             lambda: self.model(**arguments),
             optimizer=self.optimizer,
-            **backend.convolution_compile_options(tiny_batches=not conditional),
-        )
-
-    def _sampler(self):
-        if callable(self.sampler):
-            return self.sampler
-        if self.sampler in SAMPLERS:
-            return SAMPLERS[self.sampler]
-        raise ValueError(
-            f"unknown sampler {self.sampler!r}; known are {', '.join(SAMPLERS)}, or a function."
+            **backend.convolution_compile_options(tiny_batches=not adversarial),
         )
 
     def _images(self, x):
@@ -244,3 +301,12 @@ class Augmenter(BaseEstimator):
                 )
             x = x.reshape(-1, *self.image_shape)
         return checks.images(x, "x")
+
+
+def _is_gan(model):
+    return hasattr(model, "generate")
+
+
+def _is_conditional(model):
+    """Whether one model is trained on all classes; a GAN of one class is trained on each."""
+    return _is_gan(model) and model.n_classes > 1

@@ -44,6 +44,14 @@ class ALI(CGAN):
         fake = self.generator([z, labels], training=training)
         return [images, code, labels], [fake, z, labels]
 
+    @property
+    def log_odds(self):
+        """Not offered, so that `hasattr` is false: no image is judged without its code."""
+        raise AttributeError(
+            "an ALI's discriminator judges pairs of an image and its code: it has no log-odds of "
+            "an image. Those of a CGAN or an ACGAN have."
+        )
+
     def generator_loss(self, real, fake, labels, frozen):
         """-log D(G(z), z) of the generator and -log(1 - D(x, E(x))) of the encoder."""
         of_encoder = self.cross_entropies(frozen(real), labels, real=False)

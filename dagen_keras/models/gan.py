@@ -42,7 +42,8 @@ class CGAN(keras.Model):
 
     Args:
         image_shape: (height, width, channels).
-        n_classes: number of classes; labels are 0 to n_classes - 1.
+        n_classes: number of classes; labels are 0 to n_classes - 1. With 1, and labels of 0, it
+            is a plain, unconditional GAN.
         latent_dim: dimension of the generator's noise.
         filters: width of the networks, see `dagen_keras.models.dcgan`.
         dropout: share of the discriminator's units that is dropped.
@@ -172,7 +173,11 @@ class CGAN(keras.Model):
     def discriminator_inputs(self, images, labels, training):
         """What the discriminator is shown of real and of generated images, as lists of inputs."""
         fake = self.generator([self.draw(ops.shape(images)[0]), labels], training=training)
-        return [images, labels], [fake, labels]
+        return self.judged(images, labels), self.judged(fake, labels)
+
+    def judged(self, images, labels):
+        """What the discriminator is shown of these images of these classes, as a list."""
+        return [images, labels]
 
     def cross_entropies(self, outputs, labels, real, weight=1.0):
         """Of the discriminator's outputs with "real" or "generated", shape (n,).
@@ -223,6 +228,26 @@ class CGAN(keras.Model):
             return np.zeros((0, *self.image_shape), "float32")
         z = np.random.default_rng(seed).standard_normal((len(labels), self.latent_dim))
         return predict(self.generator, [z.astype("float32"), labels.astype("int32")])
+
+    def log_odds(self, images, labels):
+        """The discriminator's log D / (1 - D) of images.
+
+        With a `real_share` of 0.5 an optimal discriminator's is log p_data - log p_model.
+
+        Args:
+            images, labels: as for `fit`.
+
+        Returns:
+            Its logits of "real", without dropout, float32 (n,).
+
+        Raises:
+            ValueError: if images or labels are not as for `fit`.
+        """
+        images, labels = self._checked(images, labels)
+        inputs = self.judged(images, labels.astype("int32"))
+        inputs = inputs[0] if len(inputs) == 1 else inputs
+        outputs = predict(self.discriminator, inputs, batch_size=200)
+        return keras.tree.flatten(outputs)[0][:, 0]
 
     def set_real_share(self, share):
         """Another share of real images, or schedule of it, without compiling anew."""
@@ -318,7 +343,11 @@ class ACGAN(CGAN):
         if self.encoder is not None:
             codes = self.sampling(*self.encoder(images, training=False))
             z = ops.where(self._from_encoder(labels)[:, None], codes, z)
-        return [images], [self.generator([z, labels], training=training)]
+        fake = self.generator([z, labels], training=training)
+        return self.judged(images, labels), self.judged(fake, labels)
+
+    def judged(self, images, labels):
+        return [images]
 
     def cross_entropies(self, outputs, labels, real, weight=1.0):
         named = keras.losses.sparse_categorical_crossentropy(labels, outputs[1], from_logits=True)

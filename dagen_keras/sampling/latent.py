@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from dagen_keras.sampling import manifold
+from dagen_keras.sampling.compatibility import check_sampler
 
 
 def prior(model, n, seed):
@@ -23,8 +24,7 @@ def uniform(model, n, seed, low=-1.5, high=1.5):
 
 def vamp_prior(model, n, seed):
     """`n` points of a `VampVAE`'s prior, shape (n, model.latent_dim), float32."""
-    if not hasattr(model, "pseudo_inputs"):
-        raise ValueError(f"the sampler 'vamp' needs a VampVAE; got a {type(model).__name__}.")
+    check_sampler("vamp", model)
     mean, log_var = (ops.convert_to_numpy(a) for a in model.encoder(model.pseudo_inputs()))
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(mean), size=n)
@@ -46,8 +46,7 @@ def hmc(model, n, seed):
 
 
 def _explore(chains, name, model, n, seed):
-    if not hasattr(model, "metric"):
-        raise ValueError(f"the sampler '{name}' needs an RHVAE; got a {type(model).__name__}.")
+    check_sampler(name, model)
     if model.metric is None:
         raise ValueError(
             f"the sampler '{name}' needs the RHVAE's metric: train it with fit(images), or call "

@@ -1,4 +1,5 @@
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -202,8 +203,144 @@ def test_a_reusable_model_of_other_classes_is_refused(rng):
         Augmenter(reusable).fit(x, np.arange(10) % 5)
 
 
-@pytest.mark.parametrize("settings", [{"sampler": "uniform"}, {"patience": 3}])
-def test_a_conditional_model_refuses_samplers_and_patience(settings, rng):
-    x = rng.random((6, 8, 8, 1), dtype="float32")
-    with pytest.raises(ValueError, match="leave sampler 'prior' and patience None"):
-        _gan(models.CGAN, **settings).fit(x, np.arange(6) % 2)
+@pytest.mark.parametrize("settings", [{}, {"n_classes": 1}])
+def test_a_gan_refuses_patience_before_training(settings, rng, monkeypatch):
+    monkeypatch.setattr(models.CGAN, "fit", _no_training)
+    make = functools.partial(SMALL_GAN, **settings)
+    with pytest.raises(ValueError, match="a GAN trains all its epochs.* leave patience None"):
+        Augmenter(make, patience=3).fit(rng.random((6, 8, 8, 1)), np.arange(6) % 2)
+
+
+SMALL_GAN = functools.partial(models.CGAN, latent_dim=4, filters=4)
+ONE_CLASS_GAN = functools.partial(SMALL_GAN, n_classes=1)
+# Of two classes where one model has all; compiled once, for all samplers.
+MODELS = {
+    name: models.ReusableModel(
+        functools.partial(make, image_shape=(8, 8, 1)),
+        optimizer="adam",
+        **backend.convolution_compile_options(),
+    )
+    for name, make in {
+        "VAE": SMALL_VAE,
+        "VampVAE": functools.partial(SMALL_VAE, model_class=models.VampVAE),
+        "RHVAE": functools.partial(models.chadebec_rhvae, hidden=(4,), n_leapfrog=1),
+        "GAN": ONE_CLASS_GAN,
+        "CGAN": functools.partial(SMALL_GAN, n_classes=2),
+        "ACGAN": functools.partial(models.ACGAN, n_classes=2, latent_dim=4, filters=4),
+        "ALI": functools.partial(models.ALI, n_classes=2, latent_dim=4, filters=4),
+    }.items()
+}
+FITS = {
+    "VAE": ["prior", "uniform"],
+    "VampVAE": ["prior", "uniform", "vamp"],
+    "RHVAE": ["prior", "uniform", "random_walk", "hmc"],
+    "GAN": ["prior", "rejection", "metropolis_hastings"],
+    "CGAN": ["prior", "rejection", "metropolis_hastings"],
+    "ACGAN": ["prior", "rejection", "metropolis_hastings"],
+    "ALI": ["prior"],
+}
+SAMPLERS = list(dict.fromkeys(sampler for fitting in FITS.values() for sampler in fitting))
+
+
+def _no_training(*arguments, **keywords):
+    raise AssertionError("training began")
+
+
+@pytest.fixture
+def two_classes(rng):
+    """Labels 3 and 7, of 11 and 9 images."""
+    y = np.repeat([3, 7], [11, 9])
+    return np.clip(y[:, None, None, None] / 10 + rng.normal(0, 0.1, (20, 8, 8, 1)), 0, 1), y
+
+
+@pytest.mark.parametrize(("model", "sampler"), itertools.product(MODELS, SAMPLERS))
+def test_every_sampler_draws_from_a_model_it_fits_and_is_else_refused_before_training(
+    model, sampler, two_classes, monkeypatch
+):
+    augmenter = Augmenter(MODELS[model], sampler, epochs=1, chain_length=4)
+    if sampler in FITS[model]:
+        images = augmenter.fit(*two_classes).sample(3, label=7)
+        assert images.shape == (3, 8, 8, 1)
+        assert images.dtype == np.float32
+        assert 0 <= images.min() <= images.max() <= 1
+        assert augmenter.sample(0, label=7).shape == (0, 8, 8, 1)
+        return
+    monkeypatch.setattr(models.VAE, "fit", _no_training)
+    monkeypatch.setattr(models.CGAN, "fit", _no_training)
+    sentence = f"the sampler '{sampler}' needs an? .* which goes with {', '.join(FITS[model])}\\."
+    with pytest.raises(ValueError, match=sentence):
+        augmenter.fit(*two_classes)
+
+
+def test_a_function_that_draws_latent_points_is_no_sampler_of_a_gan(two_classes, monkeypatch):
+    monkeypatch.setattr(models.CGAN, "fit", _no_training)
+    with pytest.raises(ValueError, match="a function that returns latent points needs a VAE"):
+        Augmenter(SMALL_GAN, lambda model, n, seed: np.zeros((n, 4))).fit(*two_classes)
+
+
+def _selecting(model, **settings):
+    settings = {"sampler": "metropolis_hastings", "chain_length": 4, "epochs": 2, **settings}
+    return Augmenter(model, **settings)
+
+
+@pytest.mark.parametrize(("model", "fits"), [(ONE_CLASS_GAN, 2), (SMALL_GAN, 1)])
+def test_held_out_images_calibrate_and_are_not_trained_on(model, fits, rng, monkeypatch):
+    x, y = rng.random((90, 8, 8, 1), dtype="float32"), np.repeat([3, 7], [70, 20])
+    trained, held_out = [], []
+
+    def fit(self, batches, **settings):
+        trained.append(batches.arrays)
+
+    def calibrated(gan, real_images, label, seed):
+        held_out.append((real_images, label))
+
+    monkeypatch.setattr(models.CGAN, "fit", fit)
+    monkeypatch.setattr("dagen_keras.augment.augmenter.CalibratedDiscriminator", calibrated)
+    _selecting(model).fit(x, y)
+    assert len(trained) == fits
+    assert [len(images) for images, _ in held_out] == [7, 5]  # A tenth, but at least 5.
+    assert [label for _, label in held_out] == ([0, 0] if fits == 2 else [0, 1])
+    if fits == 2:
+        assert all((labels == 0).all() for _, labels in trained)
+    used = np.concatenate([images for images, _ in trained + held_out])
+    assert len(used) == 90
+    assert {image.tobytes() for image in used} == {image.tobytes() for image in x}
+
+
+def test_a_class_too_small_to_hold_images_out_is_refused(two_classes, monkeypatch):
+    monkeypatch.setattr(models.CGAN, "fit", _no_training)
+    x, y = two_classes
+    with pytest.raises(ValueError, match="class 7 has 6 images; .* needs at least 5 held out"):
+        _selecting(SMALL_GAN).fit(x[:17], y[:17])
+    for wrong in ({"held_out": 0}, {"held_out": 1.0}, {"chain_length": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+            _selecting(SMALL_GAN, **wrong).fit(x, y)
+
+
+def test_gans_of_one_class_each_that_select_are_seeded_and_survive_clone(two_classes):
+    x, y = two_classes
+    augmenter = _selecting(MODELS["GAN"], seed=2)
+    new_x, new_y = augmenter.fit_resample(x, y)
+    assert np.bincount(new_y).tolist() == [0, 0, 0, 11, 0, 0, 0, 11]
+    assert augmenter.model_of(7).n_classes == 1
+    again = clone(augmenter).fit(x, y)
+    assert again.get_params()["chain_length"] == 4
+    np.testing.assert_allclose(new_x[20:], again.sample(2, 7), atol=1e-6)
+    # Each class has its own GAN and its own discriminator, whatever was asked for before.
+    sevens = again.sample(4, 7)
+    assert not np.array_equal(sevens, again.sample(4, 3))
+    np.testing.assert_array_equal(sevens, again.sample(4, 7))
+    assert not np.array_equal(sevens, again.sample(4, 7, seed=5))
+
+
+def test_another_sampler_after_training_needs_what_was_held_out(two_classes):
+    selecting = _selecting(MODELS["CGAN"]).fit(*two_classes).set_params(sampler="prior")
+    seed = backend.subseed(0, "samples", 7)
+    np.testing.assert_array_equal(
+        selecting.sample(3, 7), selecting.model_of(7).generate(np.ones(3, int), seed)
+    )
+    with pytest.raises(ValueError, match="'uniform' needs a VAE"):
+        selecting.set_params(sampler="uniform").sample(3, 7)
+    prior = _selecting(MODELS["CGAN"], sampler="prior").fit(*two_classes)
+    with pytest.raises(ValueError, match="held out from training: call fit"):
+        prior.set_params(sampler="rejection").sample(3, 7)

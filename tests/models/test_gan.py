@@ -518,3 +518,40 @@ def test_a_gan_covers_a_ring_of_gaussians(rng):
     found = np.bincount(distance.argmin(axis=1)[good], minlength=8) >= 2000 * 0.02
     assert found.sum() == 8
     assert good.mean() > 0.8
+
+
+@pytest.mark.parametrize("model_class", [models.CGAN, models.ACGAN])
+def test_log_odds_are_the_discriminators_logits_without_dropout(model_class, rng):
+    gan = _small(model_class, dropout=0.5)
+    x, y = _data(rng)
+    inputs = [x, y] if model_class is models.CGAN else x
+    logits = keras.tree.flatten(gan.discriminator(inputs, training=False))[0]
+    log_odds = gan.log_odds(x, y)
+    assert log_odds.shape == (12,)
+    np.testing.assert_allclose(log_odds, np.array(logits)[:, 0], atol=1e-5)
+    with pytest.raises(ValueError, match="Divide by 255"):
+        gan.log_odds(x * 255, y)
+    with pytest.raises(ValueError, match="labels must be below 3"):
+        gan.log_odds(x, y + 1)
+
+
+def test_an_ali_has_no_log_odds_of_an_image():
+    ali = _small(models.ALI)
+    assert not hasattr(ali, "log_odds")
+    with pytest.raises(AttributeError, match="pairs of an image and its code"):
+        ali.log_odds(None, None)
+
+
+def test_a_gan_of_one_class_is_a_plain_gan(rng):
+    # Its discriminator learns to tell white images from what it generates.
+    keras.utils.set_random_seed(0)
+    gan = models.CGAN(SHAPE, 1, latent_dim=LATENT, filters=4, dropout=0.0, seed=1)
+    gan.compile(keras.optimizers.Adam(0.01))
+    zeros = np.zeros(16, int)
+    gan.fit(np.ones((16, *SHAPE), "float32"), zeros, epochs=10, verbose=0)
+    images = gan.generate(zeros, seed=0)
+    assert images.shape == (16, *SHAPE)
+    real, generated = (gan.log_odds(x, zeros) for x in (np.ones_like(images), images))
+    assert real.mean() > generated.mean()
+    with pytest.raises(ValueError, match="labels must be below 1"):
+        gan.generate([1], seed=0)
