@@ -93,5 +93,5 @@ def reliability_diagram(curves):
     axis.set_aspect("equal")
     axis.grid(alpha=0.3)
     if curves:
-        axis.legend()
+        axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure

@@ -1,6 +1,6 @@
 """Scores of classifiers and of generated images, and whether differences mean anything.
 
-Importing it is cheap; Keras is imported with `FeatureSpace` and `SampleMonitor`.
+Importing it is cheap; Keras is imported with `FeatureSpace` and the monitors.
 """
 
 import importlib
@@ -21,10 +21,13 @@ from dagen_keras.evaluate.significance import (
     Comparison,
     bootstrap_median_interval,
     compare_paired,
+    mean_interval,
+    paired_difference,
 )
 
 _WITH_KERAS = {
     "FeatureSpace": "features",
+    "InceptionScoreMonitor": "monitor",
     "Reference": "features",
     "SampleMonitor": "monitor",
     "SampleScores": "features",
@@ -36,6 +39,7 @@ __all__ = [
     "Comparison",
     "FeatureSpace",
     "FeatureStatistics",
+    "InceptionScoreMonitor",
     "Reference",
     "SampleMonitor",
     "SampleScores",
@@ -47,7 +51,9 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "macro_f1",
+    "mean_interval",
     "nearest_training_distance",
+    "paired_difference",
     "per_class_recall",
     "precision_recall",
     "top_k_accuracy",

@@ -83,6 +83,31 @@ class FeatureSpace:
         """The features (n, d) of images; see `reference` for the arguments."""
         return np.concatenate([f for f, _ in self._outputs(images, batch_size, progress)])
 
+    def inception_score(self, images, n_splits=10, batch_size=250, progress=True):
+        """`evaluate.inception_score` of images: (mean, standard deviation) over the parts.
+
+        See `reference` for `images`, `batch_size` and `progress`.
+
+        Raises:
+            ValueError: if the space has no probabilities, or there are fewer images than parts.
+        """
+        found = ProbabilityStatistics(n_splits)
+        self.check_inception(max(2, n_splits), n_splits)
+        for _, probabilities in self._outputs(images, batch_size, progress):
+            found.update(probabilities)
+        self.check_inception(found.n, n_splits)
+        return found.inception_score()
+
+    def check_inception(self, n_images, n_splits):
+        """Refuses an inception score that cannot be had, with a sentence."""
+        if self.probabilities is None:
+            raise ValueError(f"the space '{self.name}' has no probabilities to score.")
+        if n_images < max(2, n_splits):
+            raise ValueError(
+                f"an inception score over {n_splits} parts needs {max(2, n_splits)} images or "
+                f"more; got {n_images}."
+            )
+
     def reference(self, images, keep=10_000, batch_size=250, progress=True):
         """What scores need of the real images, computed once.
 

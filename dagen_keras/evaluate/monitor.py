@@ -1,4 +1,4 @@
-"""Watching a class-conditional generator while it trains."""
+"""Watching an adversarial model while it trains."""
 
 import warnings
 
@@ -10,7 +10,59 @@ from dagen_keras.evaluate.diversity import diversity
 COLLAPSED = 0.5
 
 
-class SampleMonitor(keras.callbacks.Callback):
+class _Monitor(keras.callbacks.Callback):
+    """Calls `look` after the first epoch, every `every` epochs, and after the last."""
+
+    def __init__(self, every):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"every must be 1 or more; got {every}.")
+        self.every, self.epochs = every, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        done = epoch + 1
+        if done == 1 or done % self.every == 0 or done == self.params.get("epochs"):
+            self.epochs.append(done)
+            self.look()
+
+
+class InceptionScoreMonitor(_Monitor):
+    """The inception score of a model's samples after epochs of `fit`.
+
+    Args:
+        space: a `FeatureSpace` with probabilities.
+        n: images drawn at a look, of the model's classes in turn.
+        every: epochs between two looks; the first epoch and the last are always looked at.
+        n_splits: parts that are scored on their own.
+        seed: fixes the noise, the same at every look.
+
+    Attributes:
+        epochs: how many epochs were done at each look.
+        scores: the score at each look, the mean over the parts.
+
+    Raises:
+        ValueError: if the space has no probabilities, or `n` is less than `n_splits`.
+
+    Example:
+        >>> monitor = InceptionScoreMonitor(FeatureSpace.of_classifier(classifier), every=5)
+        >>> gan.fit(x, y, batch_size=64, epochs=100, callbacks=[monitor])
+        >>> monitor.scores
+    """
+
+    def __init__(self, space, n=1000, every=1, n_splits=10, seed=0):
+        super().__init__(every)
+        space.check_inception(n, n_splits)
+        self.space, self.n, self.n_splits, self.seed = space, n, n_splits, seed
+        self.scores = []
+
+    def look(self):
+        """Draws and scores now."""
+        images = self.model.generate(np.arange(self.n) % self.model.n_classes, self.seed)
+        score, _ = self.space.inception_score(images, self.n_splits, progress=False)
+        self.scores.append(score)
+
+
+class SampleMonitor(_Monitor):
     """Draws images of every class after epochs of `fit`, and says where they have become alike.
 
     Args:
@@ -35,30 +87,24 @@ class SampleMonitor(keras.callbacks.Callback):
     """
 
     def __init__(self, images, labels, every=1, per_class=20, kept=1, seed=0):
-        super().__init__()
-        if every < 1 or per_class < 2 or kept > per_class:
+        super().__init__(every)
+        if per_class < 2 or kept > per_class:
             raise ValueError(
-                "every must be 1 or more, per_class 2 or more and kept at most per_class; got "
-                f"{every}, {per_class}, {kept}."
+                "per_class must be 2 or more and kept at most per_class; got "
+                f"{per_class} and {kept}."
             )
         self.images, self.labels = images, np.asarray(labels)
-        self.every, self.per_class, self.kept, self.seed = every, per_class, kept, seed
-        self.epochs, self.diversity, self.samples = [], [], []
+        self.per_class, self.kept, self.seed = per_class, kept, seed
+        self.diversity, self.samples = [], []
 
     def on_train_begin(self, logs=None):
         self.real = diversity(self.images, self.labels, self.model.n_classes)
 
-    def on_epoch_end(self, epoch, logs=None):
-        done = epoch + 1
-        if done == 1 or done % self.every == 0 or done == self.params.get("epochs"):
-            self.look(done)
-
-    def look(self, epochs_done):
+    def look(self):
         """Draws and measures now."""
         n_classes = self.model.n_classes
         labels = np.repeat(np.arange(n_classes), self.per_class)
         drawn = self.model.generate(labels, self.seed)
-        self.epochs.append(epochs_done)
         self.diversity.append(diversity(drawn, labels, n_classes) / self.real)
         by_class = drawn.reshape(n_classes, self.per_class, *drawn.shape[1:])
         self.samples.append(by_class[:, : self.kept].reshape(-1, *drawn.shape[1:]))

@@ -72,3 +72,29 @@ def bootstrap_median_interval(values, level=0.95, n_resamples=2000, seed=0):
     tail = (1 - level) / 2
     low, high = np.quantile(medians, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def mean_interval(values, level=0.95):
+    """(mean, low, high): the mean and its interval by Student's t, leaving out NaN.
+
+    The interval of one value is NaN, and all three without any.
+    """
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return np.nan, np.nan, np.nan
+    if len(values) == 1:
+        return values[0], np.nan, np.nan
+    quantile = stats.t.ppf((1 + level) / 2, len(values) - 1)
+    half = quantile * values.std(ddof=1) / np.sqrt(len(values))
+    return values.mean(), values.mean() - half, values.mean() + half
+
+
+def paired_difference(values, method, other):
+    """`mean_interval` of column `method` minus `other` of a frame, over rows that have both.
+
+    All three are NaN if the two are the same or one is missing.
+    """
+    if method == other or not {method, other} <= set(values):
+        return mean_interval([])
+    return mean_interval((values[method] - values[other]).dropna())

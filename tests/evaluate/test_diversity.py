@@ -56,7 +56,14 @@ def test_collapsed_classes_are_named(rng):
     assert monitor.diversity[-1][1] == 0
 
 
-@pytest.mark.parametrize("settings", [{"every": 0}, {"per_class": 1}, {"kept": 30}])
-def test_bad_settings_are_refused(settings, rng):
-    with pytest.raises(ValueError, match="every must be 1 or more"):
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"every": 0}, "every must be 1 or more; got 0"),
+        ({"per_class": 1}, "per_class must be 2 or more and kept at most per_class; got 1 and 1"),
+        ({"kept": 30}, "got 20 and 30"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message, rng):
+    with pytest.raises(ValueError, match=message):
         SampleMonitor(rng.random((2, 8, 8, 1)), [0, 0], **settings)

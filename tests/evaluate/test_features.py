@@ -88,6 +88,27 @@ def test_scores_are_those_of_the_features(classifier, space, real, generated):
     assert found == pytest.approx(inception_score(probabilities), rel=1e-5)
 
 
+@pytest.mark.parametrize("n_splits", [1, 4, 10])
+def test_an_inception_score_is_that_of_the_probabilities(classifier, space, generated, n_splits):
+    probabilities = models.predict(classifier, generated)
+    found = quiet(space.inception_score, generated, n_splits)
+    assert found == pytest.approx(inception_score(probabilities, n_splits), rel=1e-5)
+    parts = generated[:13], generated[13:]
+    assert quiet(space.inception_score, iter(parts), n_splits) == pytest.approx(found, rel=1e-6)
+
+
+def test_an_inception_score_that_cannot_be_had_is_refused(classifier, space, real, batches_run):
+    for n, n_splits, needed in ((9, 10, 10), (1, 1, 2)):
+        message = rf"over {n_splits} parts needs {needed} images or more; got {n}\."
+        with pytest.raises(ValueError, match=message):
+            quiet(space.inception_score, real[:n], n_splits)
+    assert np.isfinite(quiet(space.inception_score, real[:10], 10)).all()
+    batches_run.clear()
+    with pytest.raises(ValueError, match="the space 'alone' has no probabilities"):
+        quiet(FeatureSpace("alone", space.features).inception_score, real)
+    assert not batches_run, "refused before the network runs"
+
+
 def test_real_images_score_best_against_themselves(space, real):
     scores = quiet(quiet(space.reference, real).score, real)
     assert scores.fid == pytest.approx(0, abs=1e-9)

@@ -20,7 +20,6 @@ from dagen_keras.papers.guruswamy import (
 from dagen_keras.papers.guruswamy.tables import (
     ablation_table,
     collapse_table,
-    interval,
     recall_table,
     synthetic_table,
     table1,
@@ -334,15 +333,6 @@ def _frame(accuracies, dataset="MNIST", n_seeds=8, **values):
                 }
             )
     return pd.DataFrame(rows)
-
-
-def test_the_interval_of_a_mean_is_students():
-    mean, low, high = interval([1.0, 2.0, 4.0])
-    # t(0.975, 2) = 4.302653, sd = 1.527525.
-    assert mean == pytest.approx(7 / 3)
-    assert high - mean == pytest.approx(4.302653 * 1.527525 / np.sqrt(3), rel=1e-5)
-    assert mean - low == pytest.approx(high - mean)
-    assert np.isnan(interval([])[0])
 
 
 def test_table_1_compares_runs_of_the_same_images():

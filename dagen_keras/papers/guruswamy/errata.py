@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from dagen_keras.evaluate import paired_difference
 from dagen_keras.papers.guruswamy.grid import TABLE1
 from dagen_keras.papers.guruswamy.scores import of_paper, wide
-from dagen_keras.papers.guruswamy.tables import difference
 from dagen_keras.runs.paper import Erratum
 
 NEGATIVE, POSITIVE = 198_738, 78_786
@@ -77,7 +77,7 @@ def _spread(runs):
             f"(sd over {len(accuracy)} seeds), so three runs give +-{half:.2f} points (95 %)"
         )
         if "acgan_v3" in accuracy:
-            mean, low, high = difference(accuracy, "acgan_v3", "none")
+            mean, low, high = paired_difference(accuracy, "acgan_v3", "none")
             line += f"; v3, the paper's winner, minus none: {mean:.2f} ({low:.2f} to {high:.2f})"
         lines.append(line + ".")
     return " ".join(lines) or "One run here: no spread to tell."

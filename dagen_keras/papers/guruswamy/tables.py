@@ -2,32 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from dagen_keras.evaluate import mean_interval, paired_difference
 from dagen_keras.papers.guruswamy.grid import GENERATIVE, METHODS, TABLE1
 from dagen_keras.papers.guruswamy.scores import of_paper, wide
 from dagen_keras.runs.paper import Table, reported
 
 INTERVAL = "95 % intervals of the mean (Student's t over runs)"
-
-
-def interval(values):
-    """The mean and its 95 % interval (NaN for one run), in the unit of `values`."""
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return np.nan, np.nan, np.nan
-    if len(values) == 1:
-        return values[0], np.nan, np.nan
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return values.mean(), values.mean() - half, values.mean() + half
-
-
-def difference(values, method, other):
-    """The interval of `method` minus `other` over the seeds that have both; NaN without."""
-    if method == other or not {method, other} <= set(values):
-        return interval([])
-    return interval((values[method] - values[other]).dropna())
 
 
 def table1(runs, data, p):
@@ -39,8 +20,8 @@ def table1(runs, data, p):
         accuracy, role = wide(runs, dataset), own["role"].iloc[0]
         for method in (m for m in TABLE1 if m in set(own["method"])):
             of_method = own[own["method"] == method]
-            mean, low, high = interval(of_method["accuracy"])
-            change = difference(accuracy, method, "none")
+            mean, low, high = mean_interval(of_method["accuracy"])
+            change = paired_difference(accuracy, method, "none")
             theirs, their_top = paper[role, method]
             k = of_method["k"].max()
             if k != {"fashion_mnist": 2, "cifar100": 5}.get(role):
@@ -94,7 +75,7 @@ def recall_table(runs, data):
                     continue
                 row[f"{label} classes"] = pairs[name][method].mean()
                 names = (f"{label}: change", f"{label}: low", f"{label}: high")
-                change = difference(pairs[name], method, "none")
+                change = paired_difference(pairs[name], method, "none")
                 row |= dict(zip(names, change, strict=True))
             of_method = own[own["method"] == method]
             row["accuracy"] = of_method["accuracy"].mean()
@@ -117,7 +98,7 @@ def synthetic_table(runs, data):
     for (dataset, method), own in runs[runs["synthetic_accuracy"].notna()].groupby(
         ["dataset", "method"], sort=False
     ):
-        mean, low, high = interval(own["synthetic_accuracy"])
+        mean, low, high = mean_interval(own["synthetic_accuracy"])
         rows.append(
             {
                 "dataset": dataset,
@@ -151,13 +132,13 @@ def ablation_table(runs, data):
         for method in (m for m in METHODS if m not in TABLE1 or "ali" in m):
             if method not in accuracy:
                 continue
-            mean, low, high = interval(accuracy[method])
+            mean, low, high = mean_interval(accuracy[method])
             row = {"dataset": dataset, "filled up by": method, "accuracy": mean}
             row |= {"low": low, "high": high}
             masked = method.removesuffix(", no mask")
             for other, name in (("none", "none"), ("duplicates", "duplicates"), (masked, "masked")):
                 names = (f"minus {name}", f"{name}: low", f"{name}: high")
-                row |= dict(zip(names, difference(accuracy, method, other), strict=True))
+                row |= dict(zip(names, paired_difference(accuracy, method, other), strict=True))
             row["runs"] = int((own["method"] == method).sum())
             rows.append(row)
     return Table(

@@ -1,0 +1,107 @@
+"""What in Akula et al. does not hold or is left open, with evidence."""
+
+import numpy as np
+
+from dagen_keras.evaluate import paired_difference
+from dagen_keras.papers.akula.grid import METHODS, OF_PAPER
+from dagen_keras.papers.akula.scores import mixed, of_paper, wide
+from dagen_keras.runs.paper import Erratum
+
+
+def errata(runs, drawn):
+    """What does not hold, each with its evidence."""
+    paper = of_paper()
+    gains = [paper[m][0] - paper["pure"][0] for m in OF_PAPER]
+    losses = [100 * (1 - paper[m][1] / paper["pure"][1]) for m in OF_PAPER]
+    return [
+        Erratum(
+            "The gain is measured, as far as the text tells, on sets that hold synthetic images, "
+            "which are easier than real ones.",
+            _easier(runs),
+        ),
+        Erratum(
+            "The manifold VAE is said to improve accuracy and loss over the VAE.",
+            f"In the paper's own numbers its loss is {paper['manifold VAE'][1]} against "
+            f"{paper['VAE'][1]}, which is worse. {_losses(runs, 'manifold VAE', 'VAE')}",
+        ),
+        Erratum(
+            "MH-GAN is said to be as good as GAN and better trained.",
+            f"Its loss is {paper['MH-GAN'][1]} against {paper['GAN'][1]}, which is worse. "
+            f"{_losses(runs, 'MH-GAN', 'GAN')}",
+        ),
+        Erratum(
+            '"5-10 %" more accuracy and "50 %" less loss.',
+            f"The tables give {min(gains):.1f} to {max(gains):.1f} points and {min(losses):.0f} to "
+            f"{max(losses):.0f} %.",
+        ),
+        Erratum(
+            '"The training time for MH-GAN is faster."',
+            "Selection comes after training: both are the same trained GAN. " + _time(drawn),
+        ),
+        Erratum(
+            'The acceptance probability is written "p_g / p_d".',
+            "What the formula computes is (1/D(x) - 1) / (1/D(x') - 1): the ratio p_d/p_g of the "
+            "new sample over that of the old one. With D(x) = 0.6 and D(x') = 0.8 it is "
+            f"{(1 / 0.6 - 1) / (1 / 0.8 - 1):.2f}, where p_g/p_d of the new sample is "
+            f"{1 / 0.8 - 1:.2f}.",
+        ),
+        Erratum(
+            "Section 3.1: sqrt(det G) is low where density is low and high where it is high.",
+            "The other way round: G^-1 is a sum of bumps on the images' codes, so that det G is "
+            "small where they are. One image at 0 in the plane with L = I, T = 1 and lambda = "
+            f"0.001: sqrt(det G) is {_volume(0):.2f} at its code and {_volume(3):.0f} three away.",
+        ),
+        Erratum(
+            '"Inception score isn\'t linearly decreasing."',
+            "It is a score that should rise. Its features are not named; ours are in the titles.",
+        ),
+        Erratum(
+            "A hundred images are judged by eye.",
+            "FID, precision and recall of each method's images are in the table of samples.",
+        ),
+        Erratum(
+            "The sizes of the training sets, K, calibration, and every architecture are not given.",
+            "Ours are parameters. Both readings of '50 % synthetic' are in the table: added to all "
+            "real images, or instead of half of them.",
+        ),
+    ]
+
+
+def _easier(runs):
+    """Claim 1 on real and on mixed test images, and how easy synthetic ones are."""
+    regime = "added" if (runs["regime"] == "added").any() else "replaced"
+    on_real, as_paper = wide(runs, regime, "accuracy on real"), mixed(runs, regime, "accuracy")
+    pure = wide(runs, regime, "pure accuracy on mixed")
+    lines = []
+    for method in (m for m in METHODS if m != "pure" and m in on_real):
+        real, _, _ = paired_difference(on_real, method, "pure")
+        both, _, _ = paired_difference(as_paper, method, "pure")
+        line = f"{method}: {real:+.1f} points on real test images, {both:+.1f} on mixed ones"
+        if method in pure and "pure" in on_real:
+            easier = (pure[method] - on_real["pure"]).mean()
+            line += f" (the classifier of real images alone gains {easier:+.1f} there)"
+        lines.append(line)
+    return ("Minus pure: " + "; ".join(lines) + ".") if lines else "Not computed yet."
+
+
+def _losses(runs, first, second):
+    regime = "added" if (runs["regime"] == "added").any() else "replaced"
+    loss = wide(runs, regime, "loss on real")
+    if not {first, second} <= set(loss):
+        return ""
+    return f"Ours, on real test images: {loss[first].mean():.3f} against {loss[second].mean():.3f}."
+
+
+def _time(drawn):
+    times = 1000 * drawn.groupby("method")["seconds_an_image"].median()
+    if not {"GAN", "MH-GAN"} <= set(times.index):
+        return ""
+    return (
+        f"Then an image takes {times['GAN']:.2f} ms as it comes and {times['MH-GAN']:.1f} ms "
+        "selected, as measured on one noisy machine."
+    )
+
+
+def _volume(distance, regularization=1e-3):
+    """sqrt(det G) of G^-1 = (exp(-distance^2) + lambda) I in two dimensions."""
+    return 1 / (np.exp(-(distance**2)) + regularization)
