@@ -10,7 +10,12 @@ is evaluated at 4 points, with 6 each: forward, gradient in z, and in backpropag
 two for the activations and two for the weights. The reference for ratios is the better of
 pythae's two.
 
+With `--filters` the networks are convolutional, those of `akula_rhvae`: 32x32x3 pixels, 16 latent
+dimensions. In place of the floor stands a step of the VAE with the same encoder and decoder, on
+TensorFlow.
+
     python benchmarks/rhvae_step.py [--peer PYTHON] [--repeats 3] [--steps 100]
+    python benchmarks/rhvae_step.py --filters 32 --steps 25
 """
 
 import argparse
@@ -26,11 +31,11 @@ BATCH, HIDDEN, PIXELS = 200, 400, 784
 PRODUCTS = 2 + 2 + 4 * 6
 
 
-def ours(steps):
+def ours(steps, filters=0, model="rhvae"):
     """Milliseconds between the ends of two batches of `fit`, the median."""
     import keras
 
-    from dagen_keras import models
+    from dagen_keras import backend, models
 
     class Clock(keras.callbacks.Callback):
         times = []
@@ -38,12 +43,17 @@ def ours(steps):
         def on_train_batch_end(self, batch, logs=None):
             self.times.append(time.perf_counter())
 
-    images = np.random.default_rng(0).random((BATCH, 28, 28, 1), dtype="float32")
-    rhvae = models.chadebec_rhvae(2)
-    rhvae.compile(keras.optimizers.Adam(1e-6), jit_compile=True)  # The peer's rate.
-    models.fit_passes(rhvae, images, 5, BATCH)  # Compiles.
+    if filters:
+        shape, compile_options = (32, 32, 3), backend.convolution_compile_options()
+        trained = getattr(models, f"akula_{model}")(filters=filters)
+    else:
+        shape, compile_options = (28, 28, 1), {"jit_compile": True}
+        trained = models.chadebec_rhvae(2)
+    images = np.random.default_rng(0).random((BATCH, *shape), dtype="float32")
+    trained.compile(keras.optimizers.Adam(1e-6), **compile_options)  # The peer's rate.
+    models.fit_passes(trained, images, 5, BATCH)  # Compiles.
     clock = Clock()
-    models.fit_passes(rhvae, images, steps + 1, BATCH, callbacks=[clock])
+    models.fit_passes(trained, images, steps + 1, BATCH, callbacks=[clock])
     return {"ms": 1000 * statistics.median(np.diff(clock.times).tolist())}
 
 
@@ -67,22 +77,32 @@ def main():
     peers.add_argument(parser)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=100, help="steps in a turn; pythae: a fifth")
+    parser.add_argument("--filters", type=int, default=0, help="of convolutional networks")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--model", default="rhvae", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(ours(options.steps)))
+        print(json.dumps(ours(options.steps, options.filters, options.model)))
         return
     peers.advise(options)
+    arguments = "--steps", options.steps, "--filters", options.filters
+    peer_arguments = "--repeats", max(1, options.steps // 5), "--filters", options.filters
+    if options.filters:
+        peer_arguments += "--latent-dim", 16
+        vae = peers.our_contenders(__file__, *arguments, "--model", "vae")
+        last = {"the VAE (reference)": vae["ours, tensorflow"]}
+    else:
+        last = {f"{PRODUCTS} products (floor)": floor}
     contenders = {
-        **peers.our_contenders(__file__, "--steps", options.steps),
-        **peers.pythae_contenders(options, "step", "--repeats", max(1, options.steps // 5)),
-        f"{PRODUCTS} products (floor)": floor,
+        **peers.our_contenders(__file__, *arguments),
+        **peers.pythae_contenders(options, "step", *peer_arguments),
+        **last,
     }
     found = {name: one["ms"] for name, one in peers.in_turns(contenders, options.repeats).items()}
     *_, least = found.values()
     best = min((ms for name, ms in found.items() if "pythae" in name), default=float("nan"))
     print(f"Step at batch {BATCH}, {os.cpu_count()} cores, median of {options.repeats} turns")
-    print(f"{'':26}{'ms':>8}{'ms / floor':>12}{'pythae / ms':>13}")
+    print(f"{'':26}{'ms':>8}{'ms / last':>12}{'pythae / ms':>13}")
     for name, ms in found.items():
         print(f"{name:26}{ms:8.1f}{ms / least:12.1f}{best / ms:13.1f}")
 

@@ -16,7 +16,8 @@ or PyTorch raises an error; and tells each seed's first, largest and last finite
 the file is (n, height, width) or (n, height, width, 1), in [0, 1].
 
 The networks are the paper's (pythae's defaults have 512 hidden units in encoder and decoder); the
-metric network is pythae's default, which has the paper's 400. What pythae's model calls
+metric network is pythae's default, which has the paper's 400. With `--filters` they are
+convolutional, as those of our `akula_rhvae`. What pythae's model calls
 `beta_zero` is used as sqrt(beta_0), while its sampler takes the square root of its own.
 """
 
@@ -37,6 +38,7 @@ import torch
 from pythae.models import RHVAE, RHVAEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
+from pythae.models.nn.default_architectures import Metric_MLP
 from pythae.samplers import RHVAESampler, RHVAESamplerConfig
 from torch import nn
 
@@ -45,12 +47,35 @@ def relu_layers(*sizes):
     return [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())]
 
 
+def convolutions(shape, filters):
+    """`dagen_keras.models.dcgan`'s for 32x32 images, flat."""
+    return [
+        nn.Conv2d(shape[0], filters, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(filters, 2 * filters, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+    ]
+
+
+def transposed_convolutions(shape, filters, latent_dim):
+    return [
+        nn.Linear(latent_dim, 2 * filters * 8 * 8),
+        nn.Unflatten(1, (2 * filters, 8, 8)),
+        nn.ReLU(),
+        nn.ConvTranspose2d(2 * filters, filters, 4, 2, 1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(filters, shape[0], 4, 2, 1),
+        nn.Sigmoid(),
+    ]
+
+
 class Encoder(BaseEncoder):
-    def __init__(self, pixels, hidden, latent_dim):
+    def __init__(self, layers, units, latent_dim):
         super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), *relu_layers(pixels, *hidden))
-        self.mean = nn.Linear(hidden[-1], latent_dim)
-        self.log_var = nn.Linear(hidden[-1], latent_dim)
+        self.layers = nn.Sequential(*layers)
+        self.mean = nn.Linear(units, latent_dim)
+        self.log_var = nn.Linear(units, latent_dim)
 
     def forward(self, x):
         h = self.layers(x)
@@ -58,17 +83,37 @@ class Encoder(BaseEncoder):
 
 
 class Decoder(BaseDecoder):
-    def __init__(self, shape, hidden, latent_dim):
+    def __init__(self, layers):
         super().__init__()
-        self.layers = nn.Sequential(
-            *relu_layers(latent_dim, *hidden),
-            nn.Linear(hidden[-1], math.prod(shape)),
-            nn.Sigmoid(),
-            nn.Unflatten(1, shape),
-        )
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, z):
         return ModelOutput(reconstruction=self.layers(z))
+
+
+class Metric(Metric_MLP):
+    """pythae's with other layers; it flattens its images."""
+
+    def __init__(self, config, layers, units):
+        super().__init__(config)
+        self.layers = nn.Sequential(nn.Unflatten(1, config.input_dim), *layers)
+        self.diag = nn.Linear(units, self.latent_dim)
+        self.lower = nn.Linear(units, self.latent_dim * (self.latent_dim - 1) // 2)
+
+
+def make_networks(config, options):
+    shape, latent_dim, filters = config.input_dim, options.latent_dim, options.filters
+    if filters:
+        units = 2 * filters * 8 * 8
+        encoder = Encoder(convolutions(shape, filters), units, latent_dim)
+        decoder = Decoder(transposed_convolutions(shape, filters, latent_dim))
+        return encoder, decoder, Metric(config, convolutions(shape, filters), units)
+    hidden, pixels = (1000, 400) if options.large else (400,), math.prod(shape)
+    down = [nn.Flatten(), *relu_layers(pixels, *hidden)]
+    encoder = Encoder(down, hidden[-1], latent_dim)
+    up = relu_layers(latent_dim, *hidden[::-1])
+    decoder = Decoder([*up, nn.Linear(hidden[0], pixels), nn.Sigmoid(), nn.Unflatten(1, shape)])
+    return encoder, decoder, None
 
 
 def make_model(shape, options):
@@ -78,10 +123,7 @@ def make_model(shape, options):
     config.n_lf, config.eps_lf = options.n_lf, options.step_size
     config.temperature, config.regularization = options.temperature, options.regularization
     config.beta_zero = options.sqrt_beta_zero
-    hidden = (1000, 400) if options.large else (400,)
-    encoder = Encoder(math.prod(shape), hidden, options.latent_dim)
-    model = RHVAE(config, encoder, Decoder(shape, hidden[::-1], options.latent_dim))
-    return model.train()
+    return RHVAE(config, *make_networks(config, options)).train()
 
 
 def training_step(model, optimizer, images):
@@ -94,10 +136,11 @@ def training_step(model, optimizer, images):
 
 def step(options):
     torch.manual_seed(0)
-    model = make_model((options.pixels,), options)
+    shape = (3, 32, 32) if options.filters else (options.pixels,)
+    model = make_model(shape, options)
     # A rate this small leaves the time as it is; at 1e-3 noise soon ends pythae's training in NaN.
     optimizer = torch.optim.Adam(model.parameters(), 1e-6)
-    images = torch.rand(options.batch, options.pixels)
+    images = torch.rand(options.batch, *shape)
     milliseconds = []
     for _ in range(5 + options.repeats):  # the first 5 to warm up
         start = time.perf_counter()
@@ -176,6 +219,8 @@ def parse():
     add(model, {"regularization": 1e-3, "sqrt-beta-zero": 0.3})
     model.add_argument("--loss", choices=("bce", "mse"), default="bce")
     model.add_argument("--large", action="store_true", help="the networks for OASIS")
+    convolutional = "convolutional networks of so many filters, for 3x32x32 images"
+    model.add_argument("--filters", type=int, default=0, help=convolutional)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (step, sample):

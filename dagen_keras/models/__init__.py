@@ -21,7 +21,7 @@ from dagen_keras.models.networks import (
     garay_maestre_encoder,
     nonpositive,
 )
-from dagen_keras.models.rhvae import RHVAE, chadebec_rhvae
+from dagen_keras.models.rhvae import RHVAE, akula_rhvae, chadebec_rhvae
 from dagen_keras.models.search import LearningRateSearch, search_learning_rate
 from dagen_keras.models.training import (
     NonFiniteLossError,
@@ -39,6 +39,7 @@ from dagen_keras.models.vae import (
     LinearSchedule,
     ReleasedVAE,
     Sampling,
+    akula_vae,
     chadebec_vae,
     chen_liu_vae,
     garay_maestre_vae,
@@ -62,6 +63,8 @@ __all__ = [
     "VampVAE",
     "StopOnNonFiniteLoss",
     "acgan_on_ali",
+    "akula_rhvae",
+    "akula_vae",
     "chadebec_cnn",
     "chadebec_decoder",
     "chadebec_encoder",

@@ -1,15 +1,17 @@
-"""Networks of the adversarial models in the style of DCGAN, built from the image shape.
+"""Convolutional networks in the style of DCGAN, built from the image shape: of GANs and of VAEs.
 
-Guruswamy et al. give no architecture; these are ours. They follow Radford et al. (2015): strided
-convolutions of 4x4 instead of pooling, batch norm and ReLU in the generator, leaky ReLU (slope
-0.2) in the discriminator. Images are in [0, 1] outside and [-1, 1] inside. The discriminators
-have dropout and no batch norm, so that real and generated images may share a batch.
+Guruswamy et al. and Akula et al. give no architecture; these are ours. They follow Radford et al.
+(2015): strided convolutions of 4x4 instead of pooling, batch norm and ReLU in the generator,
+leaky ReLU (slope 0.2) in what takes images. Images are in [0, 1] outside and [-1, 1] inside. The
+discriminators have dropout and no batch norm, so that real and generated images may share a batch.
 """
 
 import numbers
 
 import keras
 from keras import layers
+
+from dagen_keras.models.networks import metric_entries
 
 
 def generator(image_shape, n_classes, latent_dim=100, filters=64):
@@ -28,22 +30,11 @@ def generator(image_shape, n_classes, latent_dim=100, filters=64):
         filters: filters of the last hidden layer; they double with each layer before it.
     """
     check(image_shape, n_classes, latent_dim, filters)
-    height, width, channels = image_shape
-    doublings = _doublings(image_shape)
-    rows, columns = (-(-side // 2**doublings) for side in (height, width))
-    deepest = filters * 2 ** (doublings - 1)
     z = keras.Input((latent_dim,), name="latent")
     labels = keras.Input((), dtype="int32", name="labels")
-    x = layers.Multiply()([z, _embedding(n_classes, latent_dim)(labels)])
-    x = layers.Dense(rows * columns * deepest, use_bias=False)(x)
-    x = layers.Reshape((rows, columns, deepest))(x)
-    for doubling in range(1, doublings):
-        x = _transposed(deepest // 2**doubling, use_bias=False)(_norm_relu(x))
-    x = _transposed(channels, activation="sigmoid")(_norm_relu(x))
-    over = rows * 2**doublings - height, columns * 2**doublings - width
-    if any(over):
-        x = layers.Cropping2D([(n // 2, n - n // 2) for n in over])(x)
-    return keras.Model([z, labels], x, name="generator")
+    code = layers.Multiply()([z, _embedding(n_classes, latent_dim)(labels)])
+    images = _transposed_convolutions(code, image_shape, filters, batch_norm=True)
+    return keras.Model([z, labels], images, name="generator")
 
 
 def conditional_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
@@ -86,12 +77,35 @@ def joint_discriminator(image_shape, n_classes, latent_dim=100, filters=64, drop
 
 
 def encoder(image_shape, latent_dim=100, filters=64):
-    """Images to [mean, log_var] of z, each (n, latent_dim); ALI's."""
+    """Images to [mean, log_var] of z, each (n, latent_dim); ALI's and a VAE's."""
     check(image_shape, 1, latent_dim, filters)
     images = keras.Input(image_shape, name="images")
     x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters)
     heads = [layers.Dense(latent_dim, name=name)(x) for name in ("mean", "log_var")]
     return keras.Model(images, heads, name="encoder")
+
+
+def decoder(image_shape, latent_dim=100, filters=64):
+    """z (n, latent_dim) to images in [0, 1]; a VAE's.
+
+    The generator without classes and without batch norm, so that an image depends on its own z
+    alone. It ends with the sigmoid alone, so that a model can take the logits before it.
+    """
+    check(image_shape, 1, latent_dim, filters)
+    z = keras.Input((latent_dim,), name="latent")
+    images = _transposed_convolutions(z, image_shape, filters)
+    return keras.Model(z, images, name="decoder")
+
+
+def metric_network(image_shape, latent_dim=100, filters=64):
+    """Images to their metric's entries (n, d (d + 1) / 2), d = latent_dim; an RHVAE's.
+
+    The logarithms of the diagonal of L, then its strictly lower part, row by row.
+    """
+    check(image_shape, 1, latent_dim, filters)
+    images = keras.Input(image_shape, name="images")
+    x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters)
+    return keras.Model(images, metric_entries(x, latent_dim), name="metric_network")
 
 
 def check(image_shape, n_classes, latent_dim, filters):
@@ -116,16 +130,33 @@ def _embedding(n_classes, size):
     )
 
 
-def _transposed(filters, **settings):
-    return layers.Conv2DTranspose(filters, 4, strides=2, padding="same", **settings)
-
-
-def _norm_relu(x):
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+def _transposed_convolutions(x, image_shape, filters, batch_norm=False):
+    """A dense layer to a small map, transposed convolutions up to the image, and the sigmoid."""
+    height, width, channels = image_shape
+    doublings = _doublings(image_shape)
+    rows, columns = (-(-side // 2**doublings) for side in (height, width))
+    deepest = filters * 2 ** (doublings - 1)
+    x = layers.Dense(rows * columns * deepest, use_bias=not batch_norm)(x)
+    x = layers.Reshape((rows, columns, deepest))(x)
+    for doubling in range(1, doublings + 1):
+        last = doubling == doublings
+        if batch_norm:
+            x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.Conv2DTranspose(
+            channels if last else deepest // 2**doubling,
+            4,
+            strides=2,
+            padding="same",
+            use_bias=last or not batch_norm,
+        )(layers.ReLU()(x))
+    over = rows * 2**doublings - height, columns * 2**doublings - width
+    if any(over):
+        x = layers.Cropping2D([(n // 2, n - n // 2) for n in over])(x)
+    return layers.Activation("sigmoid")(x)
 
 
 def _convolutions(x, image_shape, filters, dropout=0.0):
-    """As many strided convolutions as the generator has, mirrored, then flat."""
+    """The generator's transposed convolutions mirrored, then flat."""
     for halving in range(_doublings(image_shape)):
         x = layers.Conv2D(filters * 2**halving, 4, strides=2, padding="same")(x)
         x = layers.LeakyReLU(0.2)(x)

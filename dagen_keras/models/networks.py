@@ -107,11 +107,16 @@ def chadebec_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
     """
     _check_latent_dim(latent_dim)
     images, x = _hidden_layers(image_shape, hidden, "images")
+    return keras.Model(images, metric_entries(x, latent_dim), name="metric_network")
+
+
+def metric_entries(x, latent_dim):
+    """The last layers of a metric network: (n, units) to (n, d (d + 1) / 2)."""
     entries = layers.Dense(latent_dim, name="diagonal")(x)
     if latent_dim > 1:
         lower = layers.Dense(latent_dim * (latent_dim - 1) // 2, name="lower")(x)
         entries = layers.Concatenate()([entries, lower])
-    return keras.Model(images, entries, name="metric_network")
+    return entries
 
 
 def _hidden_layers(shape, hidden, name):

@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from dagen_keras import checks
+from dagen_keras.models import dcgan
 from dagen_keras.models.divergences import DIVERGENCES
 from dagen_keras.models.networks import (
     chadebec_decoder,
@@ -245,6 +246,19 @@ def chen_liu_vae(
         divergence=divergence,
         divergence_weight=divergence_weight,
     )
+
+
+def akula_vae(latent_dim=16, image_shape=(32, 32, 3), filters=32, **settings):
+    """A convolutional VAE for Akula et al., who give no architecture; the sizes are ours.
+
+    Args:
+        latent_dim: dimension of the latent space.
+        image_shape: (height, width, channels).
+        filters: width of the networks, see `dagen_keras.models.dcgan`.
+        **settings: settings of `VAE`.
+    """
+    sizes = image_shape, latent_dim, filters
+    return VAE(dcgan.encoder(*sizes), dcgan.decoder(*sizes), **settings)
 
 
 @keras.saving.register_keras_serializable("dagen_keras")

@@ -13,7 +13,7 @@ from dagen_keras.papers.akula.data import feature_space
 from dagen_keras.papers.akula.grid import METHODS
 from dagen_keras.sampling import CalibratedDiscriminator
 
-LOOKS, MONITORED = 20, 500
+LOOKS, MONITORED = 10, 500
 
 
 @dataclass(frozen=True)

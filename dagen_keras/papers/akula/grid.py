@@ -69,7 +69,7 @@ PROFILES = {
         "gan_filters": 16,
         "chain_length": 40,
         "chain_lengths": [1, 10, 40],
-        "chain_images": 100,
+        "chain_images": 60,
         "classifier_epochs": 10,
     },
     "smoke": {

@@ -129,9 +129,13 @@ class RiemannianMetric:
 
     def kernel(self, z):
         """exp(-|z - c_i|^2 / T^2), shape (n, m)."""
-        squares = sum(
-            ops.square(z[:, j, None] - self.centroids[None, :, j]) for j in range(self.latent_dim)
-        )
+        if self.latent_dim > UNROLLED:
+            squares = ops.sum(ops.square(z[:, None] - self.centroids[None]), axis=-1)
+        else:
+            squares = sum(
+                ops.square(z[:, j, None] - self.centroids[None, :, j])
+                for j in range(self.latent_dim)
+            )
         return ops.exp(squares * (-1 / self.temperature**2))
 
 
