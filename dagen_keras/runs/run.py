@@ -196,9 +196,9 @@ class Run:
                 "column": cell.column,
                 "seed": cell.seed,
             }
-            ran_on = {name: record[name] for name in ("seconds", "device", "backend")}
+            ran_on = {name: record[name] for name in ("data", "seconds", "device", "backend")}
             rows.append({**cell.parameters, **place, **ran_on, **record["values"]})
-        columns = ["table", "row", "column", "seed", "seconds", "device", "backend"]
+        columns = ["table", "row", "column", "seed", "data", "seconds", "device", "backend"]
         return pd.DataFrame(rows, columns=None if rows else columns)
 
     def failed(self):

@@ -48,5 +48,5 @@ def check_sampler(sampler, model):
         name = "a function that returns latent points" if callable(sampler) else repr(sampler)
         raise ValueError(
             f"the sampler {name} needs {what}; this model is of class {type(model).__name__}, "
-            f"which goes with {', '.join(samplers_for(model))}."
+            f"which goes with {', '.join(samplers_for(model)) or 'none of them'}."
         )

@@ -3,6 +3,7 @@ import inspect
 import itertools
 import json
 import re
+from types import SimpleNamespace
 
 import keras
 import matplotlib.pyplot as plt
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from keras import layers
 
-from dagen_keras import datasets, models
+from dagen_keras import backend, datasets, models
 from dagen_keras.datasets.class_names import CIFAR10
 from dagen_keras.evaluate import FeatureSpace
 from dagen_keras.papers.akula import METHODS, PAPER, data, experiment, generators, grid, scores
@@ -26,6 +27,7 @@ IMAGES = {"train_images": 60, "test_images": 20}
 GAN = {"gan_epochs": 2, "gan_batch": 20, "learning_rate": 1e-3, "gan_filters": 2}
 GAN |= {"gan_latent_dim": 4, "held_out": 0.4}
 VAE = {"vae_epochs": 1, "patience": 1, "vae_batch": 30, "vae_filters": 2, "vae_latent_dim": 3}
+FLOOR = {"kind": "floor", **IMAGES}
 PURE = {"kind": "classify", "method": "pure", "regime": "none", "classifier_epochs": 2, **IMAGES}
 MH_GAN = {"method": "MH-GAN", "chain_length": 3, **GAN, **IMAGES}
 CLASSIFY = {"kind": "classify", "regime": "added", "classifier_epochs": 2}
@@ -94,6 +96,7 @@ def test_profiles_list_every_method_and_regime():
     of_quick = [(c.table, c.row, c.column) for c in quick]
     photos = datasets.title("photos")
     assert of_quick == [
+        ("Samples", photos, "real test images"),
         ("Accuracy", "none", "pure"),
         *itertools.chain.from_iterable(
             [("Samples", photos, m), ("Accuracy", "added", m)] for m in grid.OF_PAPER
@@ -106,7 +109,8 @@ def test_profiles_list_every_method_and_regime():
     both = itertools.product(set(METHODS) - {"pure"}, grid.REGIMES)
     assert set(accuracy) == {("none", "pure"), *((regime, m) for m, regime in both)}
     assert len(accuracy) == 11
-    assert [c.column for c in paper if c.table == "Samples"] == list(METHODS)[1:]
+    of_samples = [c.column for c in paper if c.table == "Samples"]
+    assert of_samples == ["real test images", *list(METHODS)[1:]]
     assert {c.seed for c in PAPER.cells(resolve_parameters(PAPER, "paper"))} == set(range(8))
     vaes = PAPER.cells(resolve_parameters(PAPER, "quick", {"methods": ["pure", "VAE"]}))
     assert {c.table for c in vaes} == {"Accuracy", "Samples"}, "no GAN is trained"
@@ -122,7 +126,7 @@ def test_keys_are_unique_and_cells_have_what_their_function_takes(profile):
         bound = inspect.signature(function).bind(None, c.seed, **own)
         how = bound.arguments.get("how", {})
         is_gan = METHODS.get(own.get("method"), {"model": "gan"}).get("model") == "gan"
-        if own.get("method") == "pure":
+        if own.get("method") == "pure" or c.parameters["kind"] == "floor":
             assert not how
         else:
             how = {name: value for name, value in how.items() if name != "chain_length"}
@@ -135,6 +139,7 @@ OF_VAES = {(t, m) for t in ("Samples", "Accuracy") for m in ("VAE", "manifold VA
 OF_GANS = {(t, m) for t in ("Samples", "Accuracy") for m in GANS}
 OF_MH_GAN = {("Samples", "MH-GAN"), ("Accuracy", "MH-GAN")}
 OF_CLASSIFIERS = {("Accuracy", m) for m in METHODS}
+OF_REAL = {("Samples", "real test images")}
 EFFECT, TOGETHER = {("Effect of K", "MH-GAN")}, {("All classes", "GAN, MH-GAN")}
 
 
@@ -153,7 +158,7 @@ EFFECT, TOGETHER = {("Effect of K", "MH-GAN")}, {("All classes", "GAN, MH-GAN")}
         ("gan_epochs", 5, OF_GANS | EFFECT),
         ("all_epochs", 5, TOGETHER),
         ("all_images", 50, TOGETHER),
-        *((n, 50, OF_VAES | OF_GANS | OF_CLASSIFIERS | EFFECT) for n in IMAGES),
+        *((n, 50, OF_VAES | OF_GANS | OF_CLASSIFIERS | OF_REAL | EFFECT) for n in IMAGES),
     ],
 )
 def test_cells_change_with_what_their_result_depends_on(name, value, expected):
@@ -225,6 +230,16 @@ def test_a_split_that_leaves_the_gan_too_little_is_refused(rng, n, held_out):
     images = data.Images(x, y, (x, y), ("cat", "dog"), None)
     with pytest.raises(RunError, match="of 'dog', more than half: parameter 'train_images'"):
         images.split(1, held_out, 0)
+
+
+def test_the_fewest_training_images_leave_enough_to_calibrate_on(rng):
+    fewest = grid.PARAMETERS["train_images"].minimum
+    with pytest.raises(RunError, match=f"'train_images' must be {fewest} or more"):
+        resolve_parameters(PAPER, "paper", {"train_images": fewest - 1})
+    images = data.prepare(_dataset(rng, sizes=[60] * 10), 0, fewest, 8)
+    assert len(images.split(0, 0.1, 0)[1]) == data.HELD_OUT_AT_LEAST
+    with pytest.raises(RunError, match="more than half"):
+        data.prepare(_dataset(rng, sizes=[60] * 10), 0, fewest - 2, 8).split(0, 0.1, 0)
 
 
 def test_all_classes_are_taken_equally_and_as_one(rng):
@@ -485,6 +500,23 @@ def test_samples_are_scored_and_shown(photos, space, drawn, method, how, shape):
     assert not [name for name in PAPER.compute(own, 1, photos) if name.startswith("png")]
 
 
+def test_the_floor_is_what_real_test_images_score(photos, space, cell):
+    found = cell(**FLOOR)
+    json.dumps(found, allow_nan=False)
+    images = data.prepare(photos, 0, *IMAGES.values())
+    x, y = images.test
+    expected = space.reference(images.x, progress=False).score(x, progress=False)
+    for name in ("fid", "precision", "recall", "inception_score"):
+        assert found[name] == pytest.approx(getattr(expected, name), rel=1e-6)
+    assert (found["n_real"], found["n_generated"]) == (60, 20)
+    by_class = [space.inception_score(x[y == label])[0] for label in (0, 1)]
+    assert found["class_inception_scores"] == pytest.approx(by_class, rel=1e-6)
+    named = models.predict(space.probabilities, photos.x_test).argmax(axis=1)
+    assert len(named) > len(x), "the accuracy is of all test images"
+    assert found["classifier_accuracy"] == pytest.approx((named == photos.y_test).mean())
+    assert cell(1, **FLOOR)["fid"] != found["fid"], "another seed has other training images"
+
+
 def test_samples_of_a_gan_say_how_it_was_trained_calibrated_and_selected(cell):
     found = cell(kind="samples", **MH_GAN)
     json.dumps(found, allow_nan=False)
@@ -500,6 +532,20 @@ def test_samples_of_a_gan_say_how_it_was_trained_calibrated_and_selected(cell):
         assert 0 < rate <= 1
         # 40 chains of 3, and 3 and a start for each that restarts.
         assert found["proposals"][label] == round(40 * (3 + 4 * restarted))
+
+
+def test_images_of_a_gan_come_as_they_are_proposed(photos, cell):
+    own = {"method": "GAN", **GAN, **IMAGES}
+    selection = {"acceptance_rate", "restarted", "proposals"}
+    found, chosen = cell(kind="samples", **own), cell(kind="samples", **MH_GAN)
+    assert set(chosen) - set(found) == selection
+    images, setting = data.prepare(photos, 0, 60, 20), experiment._gan_setting(**GAN)
+    made = generators.synthetic(images, 0, "GAN", setting, 40)
+    for label in (0, 1):
+        source, _ = generators.discriminator(images, 0, setting, label)
+        expected = source.propose(40, backend.subseed(0, "GAN", label))
+        np.testing.assert_allclose(made.images[label], expected, atol=1e-6)
+        assert not selection & set(made.reports[label])
 
 
 def test_the_effect_of_k_has_every_k_and_both_cheaper_ways(photos, cell):
@@ -545,40 +591,122 @@ def test_the_gan_of_all_classes_is_scored_unselected_and_selected(cell):
     assert found["MH-GAN"]["proposals"] >= 45
 
 
-def test_vaes_are_drawn_from_as_their_method_says(rng, monkeypatch):
+class Decoder:
+    """Decodes a latent point to an image of its coordinates and its class."""
+
+    def __init__(self, label):
+        self.label = label
+
+    def predict(self, latent, batch_size, verbose):
+        return np.concatenate([latent, np.full((len(latent), 1), self.label)], axis=1)
+
+
+class Fitted:
+    """Stands for an `Augmenter`; its models have what a sampler and a decoder need."""
+
+    metrics = {}
+    made = []
+
+    def __init__(self, model, sampler, **settings):
+        self.model, self.sampler, self.settings = model.build(), sampler, settings
+        self.made.append(self)
+
+    def fit(self, x, y):
+        self.fitted = x, y
+        return self
+
+    def model_of(self, label):
+        found = SimpleNamespace(decoder=Decoder(label), label=label)
+        if isinstance(self.model, models.RHVAE):
+            found.metric = self.metrics[label]
+        return found
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    """VAEs that were never fitted, with these centroids in the metric of each class."""
+    rng = np.random.default_rng(2)
+    metrics = [SimpleNamespace(centroids=rng.random((5, 2), dtype="float32")) for _ in range(2)]
+    monkeypatch.setattr(Fitted, "metrics", metrics)
+    monkeypatch.setattr(Fitted, "made", [])
+    monkeypatch.setattr(generators, "Augmenter", Fitted)
+    generators._augmenter.cache_clear()
+    generators.synthetic.cache_clear()
+    yield metrics
+    generators._augmenter.cache_clear()
+    generators.synthetic.cache_clear()
+
+
+def test_vaes_are_drawn_from_as_their_method_says(rng, monkeypatch, fitted):
     asked = []
 
-    class Asked:
-        def __init__(self, model, sampler, **settings):
-            self.model, self.sampler, self.settings = model.build(), sampler, settings
+    def sampler(name):
+        def draw(model, n, seed):
+            asked.append((name, model.label, n, seed))
+            return np.arange(2 * n, dtype="float32").reshape(n, 2) + 100
 
-        def fit(self, x, y):
-            self.fitted = x, y
-            return self
+        return draw
 
-        def sample(self, n, label, seed):
-            asked.append((self, label, seed))
-            return np.full((n, 8, 8, 3), label, "float32")
-
-    monkeypatch.setattr(generators, "Augmenter", Asked)
+    monkeypatch.setattr(generators, "SAMPLERS", {n: sampler(n) for n in generators.SAMPLERS})
     images = data.prepare(_dataset(rng, side=8), 0, 20, 8)
     setting = generators.VAESetting(7, 4, 11, filters=2, latent_dim=3)
     expected = {"VAE": (models.VAE, "prior"), "manifold VAE": (models.RHVAE, "random_walk")}
-    for method, (model, sampler) in expected.items():
+    seeds = set()
+    for method, (model, name) in expected.items():
         asked.clear()
+        Fitted.made.clear()
         found = generators.synthetic(images, 0, method, setting, 6)
-        assert [label for _, label, _ in asked] == [0, 1]
-        augmenter, _, _ = asked[0]
+        assert [of[:3] for of in asked] == [(name, 0, 6), (name, 1, 6)]
+        seeds |= {seed for *_, seed in asked}
+        (augmenter,) = Fitted.made
         assert type(augmenter.model) is model
         assert augmenter.model.latent_dim == 3
-        assert augmenter.sampler == sampler
+        assert augmenter.sampler == name
         sizes = [augmenter.settings[name] for name in ("epochs", "patience", "batch_size")]
         assert sizes == [7, 4, 11]
         assert augmenter.fitted == (images.x, images.y)
         x, y = found.part(2, 5)
         assert y.tolist() == [0, 0, 0, 1, 1, 1]
-        np.testing.assert_array_equal(x[:, 0, 0, 0], y)
-        assert found.of_gan == [{}, {}]
+        np.testing.assert_array_equal(x[:, 2], y)
+        np.testing.assert_array_equal(x[:, 0], 2 * [104, 106, 108])
+    assert len(seeds) == 4, "each class of each method draws with a seed of its own"
+
+
+def test_random_walks_say_how_many_did_not_move(rng, monkeypatch, fitted):
+    """Of the first class 3 of 8 points are codes of training images, of the second 1."""
+
+    def draw(model, n, seed):
+        codes, other = (fitted[label].centroids for label in (model.label, 1 - model.label))
+        latent = np.full((n, 2), 7, "float32")
+        unmoved = [codes[0], codes[3], codes[0]][: 3 - 2 * model.label]
+        latent[1 : 1 + len(unmoved)] = unmoved
+        # These are none of them: of another class, half of two, and beside one.
+        latent[5:8] = other[1], (codes[0][0], codes[3][1]), codes[2] + np.float32(1e-4)
+        return latent
+
+    monkeypatch.setattr(generators, "SAMPLERS", dict.fromkeys(generators.SAMPLERS, draw))
+    images = data.prepare(_dataset(rng, side=8), 0, 20, 8)
+    setting = generators.VAESetting(7, 4, 11, filters=2, latent_dim=2)
+    found = generators.synthetic(images, 0, "manifold VAE", setting, 8)
+    assert found.reports == [{"unmoved": 3 / 8}, {"unmoved": 1 / 8}]
+    assert generators.synthetic(images, 0, "VAE", setting, 8).reports == [{}, {}]
+
+
+def test_an_image_that_did_not_move_decodes_a_code_of_its_class(photos, monkeypatch):
+    """On fitted models: walks of no step, and others half of which have moved."""
+
+    def draw(model, n, seed):
+        latent = np.array(model.metric.centroids)[np.arange(n) % 2]
+        latent[: n // 4] += 1
+        return latent
+
+    monkeypatch.setitem(generators.SAMPLERS, "random_walk", draw)
+    generators.synthetic.cache_clear()
+    own = {"kind": "samples", "method": "manifold VAE", **VAE, **IMAGES}
+    found = PAPER.compute(own, 0, photos)
+    generators.synthetic.cache_clear()
+    assert found["unmoved"] == [0.75, 0.75]
+    assert "unmoved" not in PAPER.compute({**own, "method": "VAE"}, 0, photos)
 
 
 def test_a_vae_of_each_class_draws_images_of_its_own(photos):
@@ -596,15 +724,21 @@ def test_a_vae_of_each_class_draws_images_of_its_own(photos):
 
 # What is made of results.
 
-# Of each training set: accuracy on real and on synthetic test images, and the losses there; the
-# accuracy after one epoch; and of the pure classifier the accuracy on the synthetic test images.
+# Of each training set: accuracy on real and on synthetic test images, after the last and after
+# the first epoch, and the losses.
 HELPS = {
     "pure": {"real": 0.80, "loss": 0.50, "start": 0.60},
-    "VAE": {"real": 0.84, "made": 0.98, "loss": 0.21, "loss made": 0.05, "start": 0.70},
-    "manifold VAE": {"real": 0.86, "made": 0.98, "loss": 0.20, "loss made": 0.05, "start": 0.71},
-    "GAN": {"real": 0.82, "made": 0.96, "loss": 0.22, "loss made": 0.07, "start": 0.60},
-    "MH-GAN": {"real": 0.83, "made": 0.96, "loss": 0.23, "loss made": 0.07, "start": 0.61},
+    "VAE": {"real": 0.84, "made": 0.98, "loss": 0.21, "loss made": 0.05},
+    "manifold VAE": {"real": 0.86, "made": 0.98, "loss": 0.20, "loss made": 0.05},
+    "GAN": {"real": 0.82, "made": 0.96, "loss": 0.22, "loss made": 0.07},
+    "MH-GAN": {"real": 0.83, "made": 0.96, "loss": 0.23, "loss made": 0.07},
 }
+HELPS["VAE"] |= {"start": 0.70, "start made": 0.95}
+HELPS["manifold VAE"] |= {"start": 0.71, "start made": 0.96}
+HELPS["GAN"] |= {"start": 0.60, "start made": 0.90}
+HELPS["MH-GAN"] |= {"start": 0.61, "start made": 0.91}
+WHOLE = "CIFAR-10"
+PART = "CIFAR-10, 18,000 training and 3,600 test images"
 FID = {"VAE": 40.0, "manifold VAE": 35.0, "GAN": 30.0, "MH-GAN": 25.0}
 
 
@@ -622,14 +756,14 @@ def _accuracy(values=HELPS, n_seeds=8, regime="added"):
     for method, seed in itertools.product(values, range(n_seeds)):
         own, noise = values[method], rng.uniform(-1e-4, 1e-4)
         row = {"table": "Accuracy", "row": "none" if method == "pure" else regime}
-        row |= {"column": method, "seed": seed, "diverged": False}
+        row |= {"column": method, "seed": seed, "data": WHOLE, "diverged": False}
         row["real"] = {
             "accuracy": [own["start"] + noise, own["real"] + noise],
             "loss": [0.7, own["loss"] + noise],
         }
         if method != "pure":
             row["synthetic"] = {
-                "accuracy": [0.9, own["made"] + noise],
+                "accuracy": [own["start made"] + noise, own["made"] + noise],
                 "loss": [0.6, own["loss made"] + noise],
             }
             row["pure"] = {"accuracy": 0.9, "loss": 0.3}
@@ -647,19 +781,31 @@ def _scored(method, inception, noise):
     }
 
 
-def _images(n_seeds=8, inception=None, of_all=1.5, one_class=1.8):
-    """Cells of samples, of the effect of K, and of the GAN of all classes."""
+def _images(n_seeds=8, inception=None, by_class=None, of_all=None, one_class=1.8):
+    """Cells of samples, of the effect of K, and of the GAN of all classes.
+
+    Inception scores: of each method's images of both classes, the mean of each class's own, of the
+    images of the GAN of all classes, and the mean of each class's in the effect of K.
+    """
     inception = {"VAE": 2.0, "manifold VAE": 2.1, "GAN": 2.2, "MH-GAN": 2.4} | (inception or {})
+    by_class = {"VAE": 1.6, "manifold VAE": 1.6, "GAN": 1.5, "MH-GAN": 1.6} | (by_class or {})
+    of_all = {"GAN": 1.5, "MH-GAN": 1.7} | (of_all or {})
     rows, rng = [], np.random.default_rng(1)
     sheet = png(rng.random((4, 8, 8, 3)), 2)
     curve = {"predicted": [0.2, 0.8], "observed": [0.3, 0.7], "n": [5, 5]}
     curve |= {"low": [0.1, 0.5], "high": [0.5, 0.9]}
     for seed in range(n_seeds):
         noise = rng.uniform(-0.01, 0.01)
+        floor = {"fid": 5 + noise, "precision": 0.8, "recall": 0.7, "inception_score": 2.5}
+        floor |= {"class_inception_scores": [1.8, 2.0], "classifier_accuracy": 0.873}
+        place = {"table": "Samples", "row": "made up", "column": "real test images", "seed": seed}
+        rows.append({**place, **floor})
         for method in FID:
             row = {"table": "Samples", "row": "made up", "column": method, "seed": seed}
             row |= {"diverged": False, **_scored(method, inception[method], noise)}
-            row["class_inception_scores"] = [1.5, 1.7]
+            row["class_inception_scores"] = [by_class[method] - 0.1, by_class[method] + 0.1]
+            if method == "manifold VAE":
+                row["unmoved"] = [0.1, 0.4]
             if "GAN" in method:
                 row |= {"acceptance_rate": [0.5, 0.7], "restarted": [0.1, 0.3]}
                 row |= {"looked_at": [[1, 2], [1, 2]], "inception_scores": [[1, 2], [1.5, 2.5]]}
@@ -689,10 +835,10 @@ def _images(n_seeds=8, inception=None, of_all=1.5, one_class=1.8):
         row |= {"selections": selections, "real": [-1, 0, 1, 2, 3], "reliability": both}
         rows.append(row | {"diverged": False})
         row = {"table": "All classes", "row": "made up", "column": "GAN, MH-GAN", "seed": seed}
-        row |= {name: _scored(name, of_all, noise) for name in ("GAN", "MH-GAN")}
+        row |= {name: _scored(name, of_all[name], noise) for name in ("GAN", "MH-GAN")}
         row |= {"looked_at": [1, 2], "inception_scores": [1.0, 3.0], "diverged": False}
         rows.append(row | ({"png_GAN": sheet, "png_MH-GAN": sheet} if seed == 0 else {}))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(data=WHOLE)
 
 
 def _report(*frames):
@@ -719,12 +865,15 @@ def test_mixed_scores_are_the_mean_of_real_and_synthetic_ones():
     assert gan["accuracy on mixed"] == pytest.approx((82 + 96) / 2, abs=0.02)
     assert gan["loss on mixed"] == pytest.approx((0.22 + 0.07) / 2, abs=2e-4)
     assert gan["curves"]["accuracy on mixed"][0] == pytest.approx((60 + 90) / 2, abs=0.02)
-    assert gan["start"] == pytest.approx(60, abs=0.02)
+    assert gan["start on real"] == pytest.approx(60, abs=0.02)
+    assert gan["start on mixed"] == pytest.approx((60 + 90) / 2, abs=0.02)
     # The classifier of real images on the same mixed set: 80 and 90, losses 0.5 and 0.3.
     assert gan["pure accuracy on mixed"] == pytest.approx(85, abs=0.02)
     assert gan["pure loss on mixed"] == pytest.approx(0.4, abs=2e-4)
     pure = runs[runs["method"] == "pure"].iloc[0]
     assert np.isnan(pure["accuracy on mixed"])
+    assert pure["start on real"] == pytest.approx(60, abs=0.02)
+    assert np.isnan(pure["start on mixed"])
 
 
 def test_the_accuracy_table_has_both_tests_and_the_papers_numbers():
@@ -760,33 +909,65 @@ def test_differences_are_of_the_same_seed():
     assert _claims(frame)[1, 0].n_pairs == 7
 
 
+ON_REAL = [(1, 0), (2, 0), (3, 0), (4, 0), (4, 1), (7, 0)]
+ON_MIXED = [(1, 1), (2, 1), (3, 1), (4, 2), (4, 3), (7, 1)]
+
+
 def test_claims_are_reproduced_by_runs_that_are_as_the_paper_says():
     found = _claims(_accuracy(), _images())
-    expected = [(1, 0), (1, 1), (2, 0), (3, 0), (4, 0), (4, 1), (5, 0), (6, 0), (7, 0), (7, 1)]
-    assert list(found) == expected
+    assert list(found) == sorted([*ON_REAL, *ON_MIXED, (5, 0), (5, 1), (6, 0)])
+    numbers = [claim.number for claim in _report(_accuracy(), _images()).claims]
+    assert numbers == sorted(numbers)
     assert {claim.verdict for claim in found.values()} == {"reproduced"}
     # 84, 86, 82 and 83 less 80; 91, 92, 89 and 89.5 less 80.
     assert found[1, 0].effect == pytest.approx(3.75, abs=0.03)
     assert found[1, 1].effect == pytest.approx(10.375, abs=0.03)
-    assert "real" in found[1, 0].text and "mixed" in found[1, 1].text
     assert found[2, 0].effect == pytest.approx(2, abs=0.03)
+    assert found[2, 1].effect == pytest.approx(1, abs=0.03)
     assert found[3, 0].effect == pytest.approx(1, abs=0.03)
+    assert found[3, 1].effect == pytest.approx(0.5, abs=0.03)
     assert found[4, 0].effect == pytest.approx(70.5 - 60.5, abs=0.03)
     assert found[4, 1].effect == pytest.approx(85 - 82.5, abs=0.03)
+    # After one epoch 95, 96, 90 and 91 on synthetic ones.
+    assert found[4, 2].effect == pytest.approx((70.5 + 95.5) / 2 - (60.5 + 90.5) / 2, abs=0.03)
+    assert found[4, 3].effect == pytest.approx(91.5 - 89.25, abs=0.03)
     assert found[5, 0].effect == pytest.approx(0.2)
+    assert found[5, 1].effect == pytest.approx(0.1)
     assert found[6, 0].effect == pytest.approx(0.3)
     assert found[7, 0].effect == pytest.approx(100 * (1 - 0.215 / 0.5), abs=0.1)
+    assert found[7, 1].effect == pytest.approx(100 * (1 - 0.1375 / 0.5), abs=0.1)
     assert {claim.n_pairs for claim in found.values()} == {8}
+    # Claim 3 is decided by an interval.
+    assert {key for key, claim in found.items() if claim.p_value is None} == {(3, 0), (3, 1)}
+    assert all(claim.p_value < 0.05 for key, claim in found.items() if key[0] != 3)
+
+
+@pytest.mark.parametrize("regime", grid.REGIMES)
+@pytest.mark.parametrize("values", [HELPS, {m: HELPS[m] for m in ("pure", "GAN")}])
+def test_units_say_which_test_images_and_regime_claims_are_of(regime, values):
+    found = _claims(_accuracy(values, regime=regime))
+    for keys, where in ((ON_REAL, "real test images"), (ON_MIXED, "mixed test images")):
+        for key in keys:
+            assert f" on {where}" in found[key].unit, key
+            assert found[key].unit.endswith(f", synthetic {regime}"), key
+    for one, other in zip(ON_REAL, ON_MIXED, strict=True):
+        assert (found[one].text, found[one].test) == (found[other].text, found[other].test)
+    assert "start" in found[4, 0].text and "end" in found[4, 1].text
+    assert "all classes" in found[5, 0].text and "GAN a class" in found[5, 1].text
 
 
 def test_the_paper_stands_beside_the_claims():
     found = {key: claim.paper for key, claim in _claims(_accuracy(), _images()).items()}
     # (92 + 92.7 + 92 + 92) / 4 - 87; (0.191 + 0.202 + 0.215 + 0.227) / 4 of 0.371.
-    assert found[1, 0] == found[1, 1]
+    assert [found[key] for key in ON_REAL] == [found[key] for key in ON_MIXED]
     assert _numbers(found[1, 0]) == [pytest.approx(5.175, abs=0.006)]
     assert found[2, 0] == "0.7 points"
     assert found[3, 0] == "0.0 points"
-    assert found[7, 0] == "44 % less"
+    assert (found[4, 0], found[4, 1]) == ("10 points", "0.35 points")
+    assert found[7, 0] == "44 % less, which would not pass"
+
+
+VAES, OF_GAN = ("VAE", "manifold VAE"), ("GAN", "MH-GAN")
 
 
 def test_claim_1_may_hold_on_mixed_images_alone():
@@ -796,9 +977,10 @@ def test_claim_1_may_hold_on_mixed_images_alone():
     assert found[1, 0].effect == pytest.approx(-1, abs=0.03)
     assert found[1, 1].verdict == "reproduced"
     assert found[1, 1].effect == pytest.approx(9.5, abs=0.03)
-    (easier,) = (e for e in _report(_accuracy(worse)).errata if "easier" in e.text)
+    (easier,) = (e for e in _report(_accuracy(worse)).errata if "gain is measured" in e.text)
     assert "VAE: -1.0 points on real test images, +9.5 on mixed ones" in easier.evidence
     assert "of real images alone gains +5.0 there" in easier.evidence
+    assert "synthetic images added" in easier.evidence
     hard = _changed(worse, made=dict.fromkeys(grid.OF_PAPER, 0.6))
     assert _verdicts(_accuracy(hard))[1, 1] == "not reproduced"
 
@@ -806,10 +988,15 @@ def test_claim_1_may_hold_on_mixed_images_alone():
 @pytest.mark.parametrize(
     "changes, flipped",
     [
-        ({"real": {"manifold VAE": 0.835}}, {(2, 0)}),
-        ({"real": {"MH-GAN": 0.81}}, {(3, 0)}),
-        ({"start": {"VAE": 0.5, "manifold VAE": 0.5}}, {(4, 0)}),
-        ({"real": {"GAN": 0.88, "MH-GAN": 0.89}}, {(4, 1)}),
+        ({"real": {"manifold VAE": 0.835}, "made": {"manifold VAE": 1}}, {(2, 0)}),
+        ({"made": {"manifold VAE": 0.94}}, {(2, 1)}),
+        ({"real": {"MH-GAN": 0.81}, "made": {"MH-GAN": 0.98}}, {(3, 0)}),
+        ({"made": {"MH-GAN": 0.93}}, {(3, 1)}),
+        ({"start": dict.fromkeys(VAES, 0.55), "start made": dict.fromkeys(VAES, 1)}, {(4, 0)}),
+        ({"start made": dict.fromkeys(VAES, 0.7)}, {(4, 2)}),
+        ({"start": dict.fromkeys(VAES, 0.5)}, {(4, 0), (4, 2)}),
+        ({"real": {"GAN": 0.88, "MH-GAN": 0.89}, "made": dict.fromkeys(OF_GAN, 0.92)}, {(4, 1)}),
+        ({"made": dict.fromkeys(VAES, 0.92)}, {(4, 3)}),
         ({"loss": dict.fromkeys(grid.OF_PAPER, 0.3)}, {(7, 0)}),
         ({"loss made": dict.fromkeys(grid.OF_PAPER, 0.6)}, {(7, 1)}),
     ],
@@ -822,17 +1009,28 @@ def test_verdicts_on_classifiers_flip_with_the_numbers(changes, flipped):
 
 @pytest.mark.parametrize(
     "changes, flipped",
-    [({"inception": {"MH-GAN": 2.1}}, (5, 0)), ({"of_all": 1.9}, (6, 0))],
+    [
+        ({"of_all": {"MH-GAN": 1.4}}, [(5, 0)]),
+        ({"by_class": {"MH-GAN": 1.4}}, [(5, 1)]),
+        # Both classes together are not what the paper scores.
+        ({"inception": {"MH-GAN": 2.1}}, []),
+        ({"of_all": {"GAN": 1.9, "MH-GAN": 2.1}}, [(6, 0)]),
+        ({"one_class": 1.4}, [(6, 0)]),
+    ],
 )
 def test_verdicts_on_images_flip_with_the_numbers(changes, flipped):
     found = _verdicts(_accuracy(), _images(**changes))
-    assert [key for key, verdict in found.items() if verdict != "reproduced"] == [flipped]
-    assert found[flipped] == "not reproduced"
+    assert [key for key, verdict in found.items() if verdict != "reproduced"] == flipped
+    assert {found[key] for key in flipped} <= {"not reproduced"}
 
 
 @pytest.mark.parametrize("lost, verdict", [(0.004, "reproduced"), (0.006, "not reproduced")])
 def test_mh_gan_may_be_half_a_point_worse_than_gan(lost, verdict):
-    found = _claims(_accuracy(_changed(real={"GAN": 0.83, "MH-GAN": 0.83 - lost})))[3, 0]
+    worse = {"GAN": 0.83, "MH-GAN": 0.83 - lost}
+    found = _claims(_accuracy(_changed(real=worse)))[3, 0]
+    assert found.verdict == verdict
+    assert found.effect == pytest.approx(-100 * lost, abs=0.03)
+    found = _claims(_accuracy(_changed(real=worse, made=worse)))[3, 1]
     assert found.verdict == verdict
     assert found.effect == pytest.approx(-100 * lost, abs=0.03)
 
@@ -841,6 +1039,8 @@ def test_mh_gan_may_be_half_a_point_worse_than_gan(lost, verdict):
 def test_the_loss_must_be_below_half_the_pure_ones(loss, verdict):
     values = _changed(loss=dict.fromkeys(grid.OF_PAPER, loss))
     assert _verdicts(_accuracy(values))[7, 0] == verdict
+    of_made = _changed(values, **{"loss made": dict.fromkeys(grid.OF_PAPER, loss)})
+    assert _verdicts(_accuracy(of_made))[7, 1] == verdict
 
 
 def test_few_runs_decide_nothing():
@@ -850,7 +1050,7 @@ def test_few_runs_decide_nothing():
 
 
 def _diverged(method, seed, table="Accuracy"):
-    row = {"table": table, "row": "added" if table == "Accuracy" else "made up"}
+    row = {"table": table, "row": "added" if table == "Accuracy" else "made up", "data": WHOLE}
     return {**row, "column": method, "seed": seed, "diverged": True, "why": "stopped"}
 
 
@@ -898,6 +1098,16 @@ def test_a_run_of_replaced_images_alone_is_reported():
         plt.close(figure.draw())
 
 
+def test_the_main_regime_is_added_where_it_was_run():
+    for regimes, expected in (
+        (["none", "added", "replaced"], "added"),
+        (["added"], "added"),
+        (["none", "replaced"], "replaced"),
+        (["replaced"], "replaced"),
+    ):
+        assert scores.main_regime(pd.DataFrame({"regime": regimes})) == expected
+
+
 def test_claims_are_of_added_images_where_there_are_both():
     worse = _changed(real=dict.fromkeys(grid.OF_PAPER, 0.7))
     replaced = _accuracy(worse, regime="replaced")
@@ -911,8 +1121,12 @@ def test_claims_are_of_added_images_where_there_are_both():
 def test_tables_of_images_say_what_was_scored():
     report = _report(_images())
     samples = report["samples"].frame.set_index("images of")
-    assert list(samples.index) == list(FID)
-    assert samples["FID"].tolist() == pytest.approx(list(FID.values()), abs=0.02)
+    assert list(samples.index) == ["real test images", *FID]
+    assert samples["FID"].tolist() == pytest.approx([5, *FID.values()], abs=0.02)
+    assert samples.loc["real test images", "of one class"] == 1.9
+    assert samples.loc["real test images", ["ms an image", "accepted"]].isna().all()
+    assert samples["unmoved"].dropna().to_dict() == {"manifold VAE": 0.25}
+    assert "names 87 % of all test images right" in report["samples"].note
     row = samples.loc["MH-GAN"]
     assert row["of one class"] == 1.6
     assert (row["accepted"], row["restarted"], row["ms an image"]) == (0.6, 0.2, 500)
@@ -931,11 +1145,44 @@ def test_tables_of_images_say_what_was_scored():
     together = report["all_classes"].frame.set_index(["trained on", "images of"])
     assert together.loc[("one class", "MH-GAN"), "inception score"] == pytest.approx(1.8, abs=0.01)
     assert together.loc[("all classes", "GAN"), "inception score"] == pytest.approx(1.5, abs=0.01)
-    assert together.loc[("all classes", "MH-GAN"), "FID"] == pytest.approx(25, abs=0.01)
+    row = together.loc[("all classes", "MH-GAN")]
+    assert row["inception score"] == pytest.approx(1.7, abs=0.01)
+    assert row["FID"] == pytest.approx(25, abs=0.01)
+
+
+def test_samples_without_a_floor_say_nothing_of_the_classifier():
+    images = _images()
+    report = _report(images[images["column"] != "real test images"])
+    assert list(report["samples"].frame["images of"]) == list(FID)
+    assert "right" not in report["samples"].note
+
+
+def _said(part):
+    return f"{part.title} {part.unit}"
+
+
+def test_results_on_a_part_of_a_dataset_say_so():
+    frames = _accuracy(), _images()
+    scored = "samples", "chain_lengths", "all_classes"
+    part = _report(*(frame.assign(data=PART) for frame in frames))
+    whole = _report(*frames)
+    for name in scored:
+        assert f"classifier of {PART}" in part[name].unit
+        assert "18,000" not in _said(whole[name])
+        assert "classifier of CIFAR-10" in whole[name].unit
+    assert f"all classes of {PART}" in part["all_classes"].title
+    of_images = [claim for claim in part.claims if claim.number in (5, 6)]
+    assert len(of_images) == 3
+    assert all(f"classifier of {PART}" in claim.unit for claim in of_images)
+    for claim in whole.claims:
+        assert "18,000" not in claim.unit
+    both = _report(frames[0], frames[1].assign(data=PART))
+    assert WHOLE in both["samples"].unit and PART in both["samples"].unit
+    assert f"classifier of {PART}" in part["effect_of_k"].caption
 
 
 def test_nothing_yet_is_reported_as_nothing():
-    empty = pd.DataFrame(columns=["table", "row", "column", "seed"])
+    empty = pd.DataFrame(columns=["table", "row", "column", "seed", "data"])
     report = _report(empty)
     names = ["accuracy", "samples", "chain_lengths", "calibration", "all_classes"]
     assert [table.name for table in report.tables] == names
@@ -948,7 +1195,7 @@ def test_nothing_yet_is_reported_as_nothing():
 def test_a_method_that_is_missing_leaves_its_claims_open():
     without = {m: own for m, own in HELPS.items() if m != "manifold VAE"}
     found = _verdicts(_accuracy(without))
-    assert {key for key, verdict in found.items() if verdict == "reproduced"} == {(3, 0)}
+    assert {key for key, verdict in found.items() if verdict == "reproduced"} == {(3, 0), (3, 1)}
     assert set(found.values()) == {"reproduced", "not decided"}
 
 
@@ -988,25 +1235,30 @@ def test_curves_are_means_over_runs_on_both_tests():
     plt.close(figure)
 
 
-def test_results_of_cells_are_what_reports_are_made_of(cell):
+def test_results_of_cells_are_what_reports_are_made_of(photos, cell):
     """Real cells, as a ledger would give them back."""
     gan = {"method": "GAN", **GAN, **IMAGES}
+    of_rhvae = {"kind": "samples", "method": "manifold VAE", **VAE, **IMAGES}
     places = {
         ("Accuracy", "none", "pure"): PURE,
         ("Accuracy", "added", "GAN"): {**CLASSIFY, **gan},
         ("Accuracy", "added", "MH-GAN"): {**CLASSIFY, **MH_GAN},
+        ("Samples", "photos", "real test images"): FLOOR,
         ("Samples", "photos", "GAN"): {"kind": "samples", **gan},
+        ("Samples", "photos", "manifold VAE"): of_rhvae,
         ("Samples", "photos", "MH-GAN"): {"kind": "samples", **MH_GAN},
         ("Effect of K", "photos", "MH-GAN"): CHAINS,
         ("All classes", "photos", "GAN, MH-GAN"): ALL,
     }
     rows = [
-        {**own, "table": table, "row": row, "column": column, "seed": 0, **cell(**own)}
+        {**own, "table": table, "row": row, "column": column, "seed": 0, "data": photos.description}
+        | cell(**own)
         for (table, row, column), own in places.items()
     ]
     frame = pd.DataFrame(json.loads(json.dumps(rows, allow_nan=False)))
     report = PAPER.report(frame, resolve_parameters(PAPER, "smoke"))
-    drawn = [name for name in FIGURES if name not in {f"figure{n}" for n in range(10, 14)}]
+    # All but the two of the VAE's images.
+    drawn = [name for name in FIGURES if name not in {"figure10", "figure12"}]
     assert [figure.name for figure in report.figures] == drawn
     for figure in report.figures:
         plt.close(figure.draw())
@@ -1016,13 +1268,22 @@ def test_results_of_cells_are_what_reports_are_made_of(cell):
     assert accuracy.loc["GAN", "on mixed: accuracy"] == pytest.approx(100 * np.mean(both), abs=1e-3)
     assert all(len(table.frame) for table in report.tables)
     assert len(report["calibration"].frame) == 2
+    samples = report["samples"].frame.set_index("images of")
+    assert list(samples.index) == ["real test images", "GAN", "manifold VAE", "MH-GAN"]
+    unmoved = np.mean(cell(**of_rhvae)["unmoved"])
+    assert 0 <= unmoved <= 1
+    assert samples["unmoved"].notna().tolist() == [False, False, True, False]
+    assert samples.loc["manifold VAE", "unmoved"] == pytest.approx(unmoved, abs=1e-3)
+    right = f"names {100 * cell(**FLOOR)['classifier_accuracy']:.0f} % of all test images right"
+    assert right in report["samples"].note
+    assert f"classifier of {photos.description}" in report["samples"].unit
 
 
 # Errata.
 
 
 def _evidence(part, *frames):
-    empty = pd.DataFrame(columns=["table", "row", "column", "seed"])
+    empty = pd.DataFrame(columns=["table", "row", "column", "seed", "data"])
     frame = pd.concat(frames) if frames else empty
     found = errata(scores.classified(frame), scores.drawn_of(frame))
     (erratum,) = (e for e in found if part in e.text)
@@ -1041,17 +1302,25 @@ def test_the_papers_own_numbers_are_what_its_table_gives():
     assert len(others) == 4
     found = _numbers(_evidence('"5-10 %"'))
     rounded = [gains.min(), gains.max()], [falls.min(), falls.max()]
-    assert found == [*np.round(rounded[0], 1), *np.round(rounded[1])] == [5.0, 5.7, 39, 49]
+    # And both accuracies that the text has of the manifold VAE, with their sections.
+    assert found[:4] == [*np.round(rounded[0], 1), *np.round(rounded[1])] == [5.0, 5.7, 39, 49]
+    assert found[4:] == [93, 4.1, 92.7, 5]
     losses = others["loss"]
     assert losses["50% manifold VAE"] > losses["50% VAE"]
     assert _numbers(_evidence("manifold VAE is said")) == [0.202, 0.191]
     assert losses["50% MH-GAN"] > losses["50% GAN"]
-    assert _numbers(_evidence("MH-GAN is said")) == [0.227, 0.215]
+    assert _numbers(_evidence("MH-GAN is called")) == [0.227, 0.215]
+
+
+@pytest.mark.parametrize("regime", grid.REGIMES)
+def test_the_papers_losses_are_beside_ours_of_the_regime(regime):
+    evidence = _evidence("manifold VAE is said", _accuracy(regime=regime))
+    assert f"synthetic {regime}: 0.200 against 0.210" in evidence
 
 
 def test_the_papers_losses_stand_beside_ours():
     assert "0.200 against 0.210" in _evidence("manifold VAE is said", _accuracy())
-    assert "0.230 against 0.220" in _evidence("MH-GAN is said", _accuracy())
+    assert "0.230 against 0.220" in _evidence("MH-GAN is called", _accuracy())
     assert _numbers(_evidence("MH-GAN is faster", _images())) == [2, 500]
 
 
@@ -1089,13 +1358,13 @@ def test_tables_take_what_is_there():
     assert np.isnan(table.loc[0, "on mixed: pure"])
     images = _images(n_seeds=1)
     selections, together = scores.selections_of(images), scores.together_of(images)
-    assert len(chain_table(selections, "made up").frame) == 4
-    alone = all_classes_table(together, selections.iloc[:0], "made up", parameters).frame
+    assert len(chain_table(selections, "made up", "space").frame) == 4
+    alone = all_classes_table(together, selections.iloc[:0], "made up", "space", parameters).frame
     assert alone["trained on"].tolist() == 2 * ["all classes"]
     parameters["chain_length"] = 10
-    alone = all_classes_table(together.iloc[:0], selections, "made up", parameters).frame
+    alone = all_classes_table(together.iloc[:0], selections, "made up", "space", parameters).frame
     assert alone["trained on"].tolist() == 2 * ["one class"]
     parameters["chain_length"] = 9
-    alone = all_classes_table(together.iloc[:0], selections, "made up", parameters).frame
+    alone = all_classes_table(together.iloc[:0], selections, "made up", "space", parameters).frame
     assert alone["images of"].tolist() == ["GAN"], "other chains do not compare"
     assert np.isnan(alone.loc[0, "inception score: low"]), "one run has no interval"

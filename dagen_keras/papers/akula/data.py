@@ -11,7 +11,7 @@ from dagen_keras.papers.akula.grid import CLASSES
 from dagen_keras.runs.paper import RunError
 
 FEATURE_EPOCHS, FEATURE_BATCH = 10, 100
-HELD_OUT_AT_LEAST = 10
+HELD_OUT_AT_LEAST = 10  # Two in each of the folds of a calibration.
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,8 @@ class Images:
         if n > len(rows) // 2:
             raise RunError(
                 f"calibration would hold out {n} of {len(rows)} images of '{self.names[label]}', "
-                "more than half: parameter 'train_images' must be larger or 'held_out' smaller."
+                "more than half: parameter 'train_images' (of all classes: 'all_images') must be "
+                "larger, or 'held_out' smaller."
             )
         return self.x[rows[n:]], self.x[rows[:n]]
 
@@ -83,8 +84,8 @@ def _some(x, y, labels, n, rng):
 def feature_space(data):
     """The features and probabilities of a classifier of all classes of a dataset.
 
-    Trained on all its training images, the same for every run. (Inception's weights need the
-    network or a file; scores in different spaces do not compare.)
+    Trained on all its training images, the same for every run on one device. (Inception's weights
+    need the network or a file; scores in different spaces do not compare.)
     """
     seed = backend.subseed(0, "features")
     model = models.ReusableModel(

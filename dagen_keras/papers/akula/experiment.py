@@ -28,7 +28,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def or_diverged(function):
-    """`function`, whose result says where a generative model's loss did not stay finite."""
+    """`function`, whose result says where a model's loss did not stay finite."""
 
     @functools.wraps(function)
     def compute(*arguments, **keywords):
@@ -51,13 +51,26 @@ def samples(data, seed, *, method, train_images, test_images, **how):
         _inception(images, of_class[: images.per_class]) for of_class in drawn.images
     ]
     result["seconds_an_image"] = drawn.seconds / sum(map(len, drawn.images))
-    for name in drawn.of_gan[0]:
-        result[name] = [report[name] for report in drawn.of_gan]
+    for name in drawn.reports[0]:
+        result[name] = [report[name] for report in drawn.reports]
     if seed == 0:
         shown, columns = SHOWN[METHODS[method]["model"]]
         for label, of_class in enumerate(drawn.images):
             result[f"png_{label}"] = png(of_class[:shown], columns)
     return result
+
+
+def floor(data, seed, *, train_images, test_images):
+    """What real images score that the reference does not hold, and how good its classifier is."""
+    images = prepare(data, seed, train_images, test_images)
+    x, y = images.test
+    space = feature_space(data)
+    probabilities = models.predict(space.probabilities, data.x_test)
+    return {
+        **_scores(images, x),
+        "class_inception_scores": [_inception(images, x[y == label]) for label in np.unique(y)],
+        "classifier_accuracy": float((probabilities.argmax(axis=1) == data.y_test).mean()),
+    }
 
 
 @or_diverged
@@ -75,7 +88,8 @@ def classify(data, seed, *, method, regime, classifier_epochs, train_images, tes
         return {**curves, "n_real": len(images.y), "n_synthetic": 0}
     drawn = _drawn(images, seed, method, **how)
     n, tested = images.per_class, len(images.test[1]) // len(images.names)
-    # Training and test images of a method are different draws.
+    # Training and test images of a method are different draws. (Random walks that did not move
+    # may draw the same image, see `unmoved` in `samples`.)
     test = drawn.part(n, n + tested)
     if regime == "added":
         parts = [(images.x, images.y), drawn.part(0, n)]
@@ -268,5 +282,9 @@ def _pure(images, seed, epochs):
 
 # The results of one cell, by the kind that its parameters name; see `cells`.
 compute = by_kind(
-    samples=samples, classify=classify, chain_lengths=chain_lengths, all_classes=all_classes
+    samples=samples,
+    floor=floor,
+    classify=classify,
+    chain_lengths=chain_lengths,
+    all_classes=all_classes,
 )

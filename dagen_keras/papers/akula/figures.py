@@ -8,6 +8,7 @@ import pandas as pd
 
 from dagen_keras import plots
 from dagen_keras.papers.akula.grid import METHODS, OF_PAPER
+from dagen_keras.papers.akula.scores import main_regime
 from dagen_keras.runs.packing import picture
 from dagen_keras.runs.paper import Figure
 
@@ -40,17 +41,18 @@ def figures(runs, drawn, selections, together, effects, names, data, feature_spa
             draw = functools.partial(draw_picture, sheet)
             found.append((number, f"figure{number}", caption, draw))
     for number, method in ((5, "GAN"), (6, "MH-GAN")):
-        caption = f"Fig. {number}: images of one GAN of all classes, by {method}; data: {data}."
+        caption = f"Fig. {number}: images of one GAN of all classes of the dataset, by {method}."
         for sheet in together[f"png_{method}"].dropna():
             draw = functools.partial(draw_picture, sheet)
             found.append((number, f"figure{number}", caption, draw))
-    regime = "added" if (runs["regime"] == "added").any() else "replaced"
+    regime = main_regime(runs)
     curves = runs[runs["regime"].isin([regime, "none"]) & runs["curves"].notna()]
     for number, methods, scores in CURVES:
         shown = curves[curves["method"].isin(methods)]
         if len(shown):
             caption = (
-                f"Fig. {number}: {' and '.join(scores)} of the classifier by epoch on {data}; "
+                f"Fig. {number}: {' and '.join(scores)} of the classifier by epoch on {data}, "
+                f"synthetic images {regime}; "
                 "solid: real test images; dashed: mixed with as many synthetic ones. Mean over "
                 "runs."
             )
@@ -66,8 +68,9 @@ def figures(runs, drawn, selections, together, effects, names, data, feature_spa
         found.append((8, "figure8", caption, draw))
     if len(selections):
         caption = (
-            f"The effect of K on {data}: FID, and the discriminator's log-odds of selected images "
-            "(median, 5 and 95 %) beside those of real test images. K = 0 stands for no selection."
+            f"The effect of K on {data}: FID in the {feature_space}, and the discriminator's "
+            "log-odds of selected images (median, 5 and 95 %) beside those of real test images. "
+            "K = 0 stands for no selection."
         )
         draw = functools.partial(draw_chain_lengths, selections, list(effects["real"]))
         found.append((20, "effect_of_k", caption, draw))

@@ -11,9 +11,9 @@ from dagen_keras.augment import Augmenter
 from dagen_keras.evaluate import InceptionScoreMonitor
 from dagen_keras.papers.akula.data import feature_space
 from dagen_keras.papers.akula.grid import METHODS
-from dagen_keras.sampling import CalibratedDiscriminator
+from dagen_keras.sampling import SAMPLERS, CalibratedDiscriminator
 
-LOOKS, MONITORED = 10, 500
+LOOKS, MONITORED = 10, 500  # Looks at a GAN's inception score in a training, images at a look.
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Synthetic:
     Attributes:
         images: for each class, an array (n, height, width, channels).
         seconds: for drawing them, without training.
-        of_gan: for each class, what the GAN's training and a selection reported; empty for VAEs.
+        reports: for each class, what training and sampling reported.
     """
 
     images: list
     seconds: float
-    of_gan: list
+    reports: list
 
     def part(self, start, stop):
         """Images `start` to `stop` of each class, and labels."""
@@ -67,26 +67,33 @@ def synthetic(images, seed, method, setting, per_class, chain_length=None):
         NonFiniteLossError: if a model's loss becomes NaN or infinite.
     """
     draw = _draw_of_gan if METHODS[method]["model"] == "gan" else _draw_of_vae
-    drawn, seconds, of_gan = [], 0.0, []
+    drawn, seconds, reports = [], 0.0, []
     for label in range(len(images.names)):
         new, taken, report = draw(images, seed, method, setting, label, per_class, chain_length)
         drawn.append(new)
         seconds += taken
-        of_gan.append(report)
-    return Synthetic(drawn, seconds, of_gan)
+        reports.append(report)
+    return Synthetic(drawn, seconds, reports)
 
 
 def _draw_of_vae(images, seed, method, setting, label, n, _):
-    augmenter = _augmenter(images, seed, setting, **METHODS[method])
+    model = _augmenter(images, seed, setting, **METHODS[method]).model_of(label)
     start = time.perf_counter()
-    new = augmenter.sample(n, label, backend.subseed(seed, method))
-    return new, time.perf_counter() - start, {}
+    latent = SAMPLERS[METHODS[method]["sampler"]](model, n, backend.subseed(seed, method, label))
+    new = models.predict(model.decoder, latent)
+    seconds = time.perf_counter() - start
+    if not hasattr(model, "metric"):
+        return new, seconds, {}
+    centroids = {tuple(centroid) for centroid in np.asarray(model.metric.centroids)}
+    return new, seconds, {"unmoved": float(np.mean([tuple(z) in centroids for z in latent]))}
 
 
 def _draw_of_gan(images, seed, method, setting, label, n, chain_length):
     own = backend.subseed(seed, method, label)
     source, report = discriminator(images, seed, setting, label)
     start = time.perf_counter()
+    if METHODS[method]["sampler"] == "prior":
+        return source.propose(n, own), time.perf_counter() - start, report
     chosen = source.select(METHODS[method]["sampler"], n, own, chain_length)
     return chosen.images, time.perf_counter() - start, report | selected(chosen)
 

@@ -19,7 +19,7 @@ SAMPLERS = {"GAN": "prior", "MH-GAN": "metropolis_hastings"}
 # "added": as many synthetic images as real ones; "replaced": instead of half of the real ones.
 REGIMES = ("added", "replaced")
 
-# The two classes of a dataset, in the order cat, dog.
+# The two classes of a dataset; those in the places of the paper's cat and dog.
 CLASSES = {"cifar10": ("cat", "dog"), "photos": ("temple", "flower")}
 
 PARAMETERS = {
@@ -27,7 +27,7 @@ PARAMETERS = {
     "seeds": Parameter(8, "runs of every cell; the paper has one", minimum=1),
     "methods": Parameter(list(METHODS), "training sets", choices=tuple(METHODS)),
     "regimes": Parameter(list(REGIMES), "how synthetic images are mixed in", choices=REGIMES),
-    "train_images": Parameter(10_000, "real training images of both classes, at most", minimum=20),
+    "train_images": Parameter(10_000, "real training images of both classes, at most", minimum=40),
     "test_images": Parameter(2000, "real test images of both classes, at most", minimum=10),
     "all_images": Parameter(
         50_000, "training images of the GAN of all classes, at most", minimum=20
@@ -116,6 +116,7 @@ def cells(parameters):
 
     data = datasets.title(p["dataset"])
     for seed in range(p["seeds"]):
+        add("Samples", data, "real test images", seed, {"kind": "floor", **_some(p, _OF_IMAGES)}, 5)
         for method in p["methods"]:
             own = {"method": method, **_of_method(p, method)}
             if method != "pure":

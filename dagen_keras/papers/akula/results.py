@@ -25,9 +25,11 @@ from dagen_keras.runs.paper import Report
 def report(frame, parameters):
     """A `Report` of whatever cells are there."""
     names = CLASSES[parameters["dataset"]]
+    # What was read, which may be a part of the dataset.
     title = datasets.title(parameters["dataset"])
+    whole = ", ".join(frame["data"].unique()) or title
     data = f"{title} ({' and '.join(names)})"
-    space = f"classifier of {title}"
+    space = f"classifier of {whole}"
     runs, drawn, together = classified(frame), drawn_of(frame), together_of(frame)
     selections = selections_of(frame)
     return Report(
@@ -35,11 +37,11 @@ def report(frame, parameters):
         tables=[
             accuracy_table(runs, data, parameters),
             samples_table(drawn, data, space),
-            chain_table(selections, data),
+            chain_table(selections, data, space),
             calibration_table(drawn, names, data),
-            all_classes_table(together, selections, title, parameters),
+            all_classes_table(together, selections, whole, space, parameters),
         ],
         figures=figures(runs, drawn, selections, together, effects_of(frame), names, data, space),
-        claims=claims(runs, drawn, selections, together),
+        claims=claims(runs, drawn, selections, together, space),
         errata=errata(runs, drawn),
     )

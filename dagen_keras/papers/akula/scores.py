@@ -3,17 +3,18 @@
 import numpy as np
 import pandas as pd
 
+from dagen_keras.papers.akula.grid import OF_PAPER
 from dagen_keras.runs.paper import reported
 
 # How the paper's rows call the methods.
-NAMES = {"pure": "pure CIFAR (cat, dog)"} | {m: f"50% {m}" for m in ("VAE", "GAN", "MH-GAN")}
-NAMES["manifold VAE"] = "50% manifold VAE"
+NAMES = {"pure": "pure CIFAR (cat, dog)"} | {method: f"50% {method}" for method in OF_PAPER}
 
-CLASSIFIED = ["seed", "regime", "method", "diverged", "curves", "start"]
+CLASSIFIED = ["seed", "regime", "method", "diverged", "curves"]
+CLASSIFIED += ["start on real", "start on mixed"]
 CLASSIFIED += [f"{score} on {test}" for test in ("real", "mixed") for score in ("accuracy", "loss")]
 CLASSIFIED += [f"pure {score} on mixed" for score in ("accuracy", "loss")]
 SCORES = ["fid", "precision", "recall", "inception_score", "class_inception_scores"]
-SCORES += ["seconds_an_image", "acceptance_rate", "restarted"]
+SCORES += ["seconds_an_image", "acceptance_rate", "restarted", "unmoved", "classifier_accuracy"]
 DRAWN = ["column", "seed", *SCORES, "png_0", "png_1", "looked_at", "inception_scores"]
 DRAWN += ["calibration", "brier", "z"]
 SELECTED = ["sampler", "K", "seed", *SCORES, "proposals_an_image", "log_odds"]
@@ -24,8 +25,8 @@ def classified(frame):
     """One row a classifier: accuracy (%) and loss on real and on mixed test images.
 
     A mixed test set is the real test images and as many of the method's. `curves` has all four by
-    epoch, `start` is the accuracy on real images after the first; `pure ...` is of the classifier
-    of real images alone on the same mixed set.
+    epoch, `start on ...` the accuracy after the first; `pure ...` is of the classifier of real
+    images alone on the same mixed set.
     """
     own = frame[frame["table"] == "Accuracy"]
     found = [_classifier(row, own) for _, row in own.iterrows()]
@@ -42,7 +43,10 @@ def _classifier(row, frame):
         for score, values in row["synthetic"].items():
             curves[f"{score} on mixed"] = (curves[f"{score} on real"] + _scaled(score, values)) / 2
     result |= {name: values[-1] for name, values in curves.items()}
-    result |= {"curves": curves, "start": curves["accuracy on real"][0]}
+    for test in ("real", "mixed"):
+        if f"accuracy on {test}" in curves:
+            result[f"start on {test}"] = curves[f"accuracy on {test}"][0]
+    result["curves"] = curves
     if isinstance(row.get("pure"), dict):
         pure = frame[(frame["column"] == "pure") & (frame["seed"] == row["seed"])]
         for score, on_synthetic in row["pure"].items():
@@ -62,6 +66,11 @@ def wide(runs, regime, value):
     return rows.pivot_table(value, "seed", "method")
 
 
+def main_regime(runs):
+    """The regime that claims and errata are about: "added" where it was run."""
+    return "replaced" if set(runs["regime"]) - {"none"} == {"replaced"} else "added"
+
+
 def mixed(runs, regime, score):
     """A score by seed as the paper has it: on mixed images, the pure classifier's on real ones."""
     found = wide(runs, regime, f"{score} on mixed")
@@ -74,6 +83,7 @@ def drawn_of(frame):
     found = frame[frame["table"] == "Samples"].reindex(columns=DRAWN)
     found = found.rename(columns={"column": "method"})
     numbers = ["fid", "precision", "recall", "inception_score", "seconds_an_image"]
+    numbers.append("classifier_accuracy")
     found[numbers] = found[numbers].astype(float)
     return found[found["fid"].notna()]
 

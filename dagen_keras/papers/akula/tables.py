@@ -9,7 +9,10 @@ from dagen_keras.papers.akula.scores import mixed, of_paper, wide
 from dagen_keras.runs.paper import Table
 
 INTERVAL = "95 % intervals of the mean (Student's t over runs)"
-NEEDED = "FIDs compare only between equal numbers of images."
+NEEDED = (
+    "FIDs compare only between equal numbers of images, and are rough with fewer than the 128 "
+    "features."
+)
 
 
 def accuracy_table(runs, data, p):
@@ -29,7 +32,7 @@ def accuracy_table(runs, data, p):
             row["on mixed: minus pure on real"] = as_paper[0]
             row["on mixed: pure"] = _mean(of_method["pure accuracy on mixed"])
             row["on mixed: loss"] = _mean(of_method["loss on mixed"])
-            row["after 1 epoch"] = _mean(of_method["start"])
+            row["after 1 epoch"] = _mean(of_method["start on real"])
             row["runs"] = int(of_method["accuracy on real"].notna().sum())
             row["diverged"] = int(of_method["diverged"].sum())
             if method in paper:
@@ -44,7 +47,11 @@ def accuracy_table(runs, data, p):
         "half of the real ones. 'on mixed': on the real test images and as many synthetic of the "
         "same kind; 'minus pure on real' is the difference that the paper reports, as far as its "
         "text tells, and 'pure' the accuracy of the classifier of real images on the same mixed "
-        f"set. At most {p['train_images']:,} real training and {p['test_images']:,} test images, "
+        "set. 'added' makes as many epochs of twice the images: twice the updates. GANs learn from "
+        f"all but the held-out {p['held_out']:.0%} of a class, VAEs from all; in 'replaced' they "
+        "have seen the replaced images as well. 'diverged' counts runs in which the loss of a "
+        "generative model or classifier was not finite. At most "
+        f"{p['train_images']:,} real training and {p['test_images']:,} test images, "
         f"{p['classifier_epochs']} epochs.",
     )
 
@@ -52,6 +59,13 @@ def accuracy_table(runs, data, p):
 def samples_table(drawn, data, feature_space):
     """Scores of each method's images, and what drawing them takes."""
     rows = []
+    accuracy = drawn["classifier_accuracy"].dropna()
+    accuracy = (
+        f" The classifier whose features are used names {100 * accuracy.iloc[0]:.0f} % of all test "
+        "images right."
+        if len(accuracy)
+        else ""
+    )
     for method, own in drawn.groupby("method", sort=False):
         row = {"images of": method}
         _spread(row, "FID", mean_interval(own["fid"]))
@@ -59,7 +73,11 @@ def samples_table(drawn, data, feature_space):
         _spread(row, "inception score", mean_interval(own["inception_score"]))
         row["of one class"] = np.mean([np.mean(s) for s in own["class_inception_scores"]])
         row["ms an image"] = 1000 * own["seconds_an_image"].median()
-        for name, label in (("acceptance_rate", "accepted"), ("restarted", "restarted")):
+        for name, label in (
+            ("acceptance_rate", "accepted"),
+            ("restarted", "restarted"),
+            ("unmoved", "unmoved"),
+        ):
             values = [np.mean(by_class) for by_class in own[name].dropna()]
             row[label] = np.mean(values) if values else np.nan
         row["runs"] = len(own)
@@ -67,15 +85,18 @@ def samples_table(drawn, data, feature_space):
     return Table(
         "samples",
         f"Images of each method on {data}",
-        f"in the features of the {feature_space}, against the real training images; {INTERVAL}",
+        f"in the features of the {feature_space}, against real training images of both classes; "
+        f"{INTERVAL}",
         pd.DataFrame(rows).round(3),
         "The inception score is of both classes together, and the mean of each class's own. "
-        "'accepted': of all proposals; 'restarted': chains that never left their real start. ms "
-        f"an image: drawing and selecting, without training, on one noisy machine. {NEEDED}",
+        "'accepted': of all proposals; 'restarted': chains that never left their real start; "
+        "'unmoved': random walks that ended at a training image's code, which they decode. ms an "
+        "image: drawing and selecting, without training but with compilation at the first call, on "
+        f"one noisy machine.{accuracy} {NEEDED}",
     )
 
 
-def chain_table(selections, data):
+def chain_table(selections, data, feature_space):
     """The effect of K on scores, acceptance and time."""
     rows = []
     for (sampler, k), own in selections.groupby(["sampler", "K"], sort=False):
@@ -91,7 +112,8 @@ def chain_table(selections, data):
     return Table(
         "chain_lengths",
         f"The effect of K, the proposals of a chain, on {data}",
-        f"FID of both classes together, log-odds of the uncalibrated discriminator; {INTERVAL}",
+        f"FID and inception score of both classes together in the {feature_space}, log-odds of the "
+        f"uncalibrated discriminator; {INTERVAL}",
         pd.DataFrame(rows).round(3),
         "A chain that restarts sees K proposals more. ms an image as measured on one noisy "
         f"machine. {NEEDED}",
@@ -126,7 +148,7 @@ def calibration_table(drawn, names, data):
     )
 
 
-def all_classes_table(together, selections, data, p):
+def all_classes_table(together, selections, data, feature_space, p):
     """Inception scores: one GAN a class against one GAN of all classes."""
     rows = []
     for method, sampler in (("GAN", "prior"), ("MH-GAN", "metropolis_hastings")):
@@ -144,7 +166,7 @@ def all_classes_table(together, selections, data, p):
     return Table(
         "all_classes",
         f"GANs of one class and of all classes of {data}",
-        f"inception score and FID; {INTERVAL}",
+        f"inception score and FID in the {feature_space}; {INTERVAL}",
         pd.DataFrame(rows).round(3),
         f"Of equally many images; K = {p['chain_length']}. The inception score of one class is the "
         "mean of the classes' own; its FID is of both together against their real images, that of "

@@ -79,7 +79,7 @@ PROFILES = {
         "methods": ["vae", "rhvae_manifold"],
         "n_synthetic": [40],
         "augmentation_factors": [5],
-        "max_passes": 100,
+        "max_passes": 70,
         "classifier_updates": 100,
         "figure_datasets": ["shapes"],
         "brains": "phantoms",
@@ -89,7 +89,7 @@ PROFILES = {
         "brain_runs": 1,
         "brain_synthetic": [100],
         "learning_rates": [1e-3],
-        "brain_updates": 150,
+        "brain_updates": 100,
     },
     "smoke": {
         "dataset": "digits",
