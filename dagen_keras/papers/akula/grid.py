@@ -131,7 +131,7 @@ def cells(parameters):
         if {"GAN", "MH-GAN"} & set(p["methods"]):
             own = {"kind": "chain_lengths", **_some(p, _ONE_CLASS)}
             own |= _some(p, ("chain_lengths", "chain_images"))
-            cost = 2 * p["chain_images"] * sum(p["chain_lengths"]) * _PROPOSAL
+            cost = 5 + 2 * p["chain_images"] * sum(p["chain_lengths"]) * _PROPOSAL
             add("Effect of K", data, "MH-GAN", seed, own, cost)
             own = {"kind": "all_classes", **_some(p, _OF_GAN), "all_drawn": p["chain_images"]}
             own |= _some(p, ("all_images", "all_epochs", "chain_length"))

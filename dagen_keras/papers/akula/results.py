@@ -27,7 +27,7 @@ def report(frame, parameters):
     names = CLASSES[parameters["dataset"]]
     # What was read, which may be a part of the dataset.
     title = datasets.title(parameters["dataset"])
-    whole = ", ".join(frame["data"].unique()) or title
+    whole = ", ".join(frame["data"].unique()) if len(frame) else title
     data = f"{title} ({' and '.join(names)})"
     space = f"classifier of {whole}"
     runs, drawn, together = classified(frame), drawn_of(frame), together_of(frame)
