@@ -5,14 +5,13 @@ import dataclasses
 import numpy as np
 
 from dagen_keras.evaluate import ALPHA, MINIMUM_PAIRS, compare_paired
-from dagen_keras.papers.akula.grid import OF_PAPER
+from dagen_keras.papers.akula.grid import GANS, OF_PAPER, VAES
 from dagen_keras.papers.akula.scores import main_regime, mixed, of_paper, wide
 from dagen_keras.runs.paper import Claim
 
 WILCOXON = f"One-sided Wilcoxon signed-rank test over seeds, alpha {ALPHA}."
 POINTS = "points of accuracy"
 MARGIN = 0.5
-VAES, GANS = ("VAE", "manifold VAE"), ("GAN", "MH-GAN")
 
 
 def claims(runs, drawn, selections, together, feature_space):

@@ -17,7 +17,7 @@ from dagen_keras.papers.akula.generators import (
     selected,
     synthetic,
 )
-from dagen_keras.papers.akula.grid import METHODS, SAMPLERS
+from dagen_keras.papers.akula.grid import GANS, METHODS
 from dagen_keras.runs.packing import png
 from dagen_keras.runs.paper import by_kind
 from dagen_keras.sampling.calibration import reliability
@@ -166,9 +166,9 @@ def all_classes(data, seed, *, all_images, all_epochs, all_drawn, chain_length, 
     images = prepare_all(data, seed, all_images)
     source, report = discriminator(images, seed, _gan_setting(gan_epochs=all_epochs, **how), 0)
     result = dict(report)
-    for name, sampler in SAMPLERS.items():
+    for name in GANS:
         own = backend.subseed(seed, "all", name)
-        chosen = source.select(sampler, all_drawn, own, chain_length)
+        chosen = source.select(METHODS[name]["sampler"], all_drawn, own, chain_length)
         result[name] = {**_scores(images, chosen.images), **selected(chosen)}
         if seed == 0:
             result[f"png_{name}"] = png(chosen.images[: SHOWN["gan"][0]], SHOWN["gan"][1])

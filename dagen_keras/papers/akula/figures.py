@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras import plots
-from dagen_keras.papers.akula.grid import METHODS, OF_PAPER
+from dagen_keras.papers.akula.grid import GANS, METHODS, OF_PAPER, VAES
 from dagen_keras.papers.akula.scores import main_regime
 from dagen_keras.runs.packing import picture
 from dagen_keras.runs.paper import Figure
@@ -23,8 +23,8 @@ IMAGES = (
 )
 # Its curves: number, methods, scores.
 CURVES = (
-    (7, ("pure", "GAN", "MH-GAN"), ("accuracy", "loss")),
-    (9, ("pure", "VAE", "manifold VAE"), ("accuracy", "loss")),
+    (7, ("pure", *GANS), ("accuracy", "loss")),
+    (9, ("pure", *VAES), ("accuracy", "loss")),
     (14, ("pure", *OF_PAPER), ("accuracy",)),
 )
 COLORS = dict(zip(METHODS, plots.COLORS, strict=True))
@@ -40,7 +40,7 @@ def figures(runs, drawn, selections, together, effects, names, data, feature_spa
         for sheet in shown[f"png_{label}"].dropna():
             draw = functools.partial(draw_picture, sheet)
             found.append((number, f"figure{number}", caption, draw))
-    for number, method in ((5, "GAN"), (6, "MH-GAN")):
+    for number, method in zip((5, 6), GANS, strict=True):
         caption = f"Fig. {number}: images of one GAN of all classes of the dataset, by {method}."
         for sheet in together[f"png_{method}"].dropna():
             draw = functools.partial(draw_picture, sheet)

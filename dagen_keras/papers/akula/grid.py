@@ -13,8 +13,8 @@ METHODS = {
     # Not in the paper: the cheaper selection.
     "DRS-GAN": {"model": "gan", "sampler": "rejection"},
 }
-OF_PAPER = ("VAE", "manifold VAE", "GAN", "MH-GAN")
-SAMPLERS = {"GAN": "prior", "MH-GAN": "metropolis_hastings"}
+VAES, GANS = ("VAE", "manifold VAE"), ("GAN", "MH-GAN")
+OF_PAPER = (*VAES, *GANS)
 
 # "added": as many synthetic images as real ones; "replaced": instead of half of the real ones.
 REGIMES = ("added", "replaced")
@@ -128,7 +128,7 @@ def cells(parameters):
                 images = p["train_images"] * (2 if regime == "added" else 1)
                 cost = 3 + images * p["classifier_epochs"] * _CLASSIFIER
                 add("Accuracy", regime, method, seed, classified, cost)
-        if {"GAN", "MH-GAN"} & set(p["methods"]):
+        if set(GANS) & set(p["methods"]):
             own = {"kind": "chain_lengths", **_some(p, _ONE_CLASS)}
             own |= _some(p, ("chain_lengths", "chain_images"))
             cost = 5 + 2 * p["chain_images"] * sum(p["chain_lengths"]) * _PROPOSAL

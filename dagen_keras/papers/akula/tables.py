@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras.evaluate import mean_interval, paired_difference
-from dagen_keras.papers.akula.grid import METHODS, REGIMES
+from dagen_keras.papers.akula.grid import GANS, METHODS, REGIMES
 from dagen_keras.papers.akula.scores import mixed, of_paper, wide
 from dagen_keras.runs.paper import Table
 
@@ -59,12 +59,10 @@ def accuracy_table(runs, data, p):
 def samples_table(drawn, data, feature_space):
     """Scores of each method's images, and what drawing them takes."""
     rows = []
-    accuracy = drawn["classifier_accuracy"].dropna()
-    accuracy = (
-        f" The classifier whose features are used names {100 * accuracy.iloc[0]:.0f} % of all test "
-        "images right."
-        if len(accuracy)
-        else ""
+    right = "".join(
+        f" The classifier whose features are used names {100 * accuracy:.0f} % of all test images "
+        "right."
+        for accuracy in drawn["classifier_accuracy"].dropna()[:1]
     )
     for method, own in drawn.groupby("method", sort=False):
         row = {"images of": method}
@@ -92,7 +90,7 @@ def samples_table(drawn, data, feature_space):
         "'accepted': of all proposals; 'restarted': chains that never left their real start; "
         "'unmoved': random walks that ended at a training image's code, which they decode. ms an "
         "image: drawing and selecting, without training but with compilation at the first call, on "
-        f"one noisy machine.{accuracy} {NEEDED}",
+        f"one noisy machine.{right} {NEEDED}",
     )
 
 
@@ -151,7 +149,8 @@ def calibration_table(drawn, names, data):
 def all_classes_table(together, selections, data, feature_space, p):
     """Inception scores: one GAN a class against one GAN of all classes."""
     rows = []
-    for method, sampler in (("GAN", "prior"), ("MH-GAN", "metropolis_hastings")):
+    for method in GANS:
+        sampler = METHODS[method]["sampler"]
         own = selections[selections["sampler"] == sampler]
         if sampler == "metropolis_hastings":
             own = own[own["K"] == p["chain_length"]]
