@@ -2,6 +2,7 @@ import random
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from dagen_keras import backend
@@ -21,6 +22,21 @@ def test_seeded_fixes_weights_and_leaves_global_generators_alone():
         kernels.append(np.array(layer.kernel))
     np.testing.assert_array_equal(*kernels)
     assert (random.random(), np.random.random()) == expected  # noqa: NPY002
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="is about TensorFlow")
+def test_seeded_leaves_tensorflows_generator_and_functions_alone():
+    import tensorflow as tf
+
+    tf.random.set_seed(1)
+    expected = [float(tf.random.uniform(())) for _ in range(2)]
+    tf.random.set_seed(1)
+    found = [float(tf.random.uniform(()))]
+    with backend.seeded(5):
+        keras.layers.Dense(3).build((None, 4))
+    found.append(float(tf.random.uniform(())))
+    # Setting TensorFlow's seed starts its draws anew, and empties its cache of functions.
+    assert found == expected
 
 
 def test_subseeds_differ_by_purpose_and_stay():
