@@ -1,5 +1,6 @@
 """Calibration of a discriminator's scores, so that D / (1 - D) is the ratio of densities."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -181,15 +182,12 @@ def reliability(probabilities, real, n_bins=10):
 
 def _isotonic(log_odds, real, weights):
     model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-    model.fit(log_odds, real, sample_weight=weights)
-    # Interpolation may exceed 1 by a rounding error.
-    return lambda x: logit(np.clip(model.predict(x), 0, 1))
+    return model.fit(log_odds, real, sample_weight=weights)
 
 
 def _logistic(log_odds, real, weights):
     model = make_pipeline(StandardScaler(), LogisticRegression(C=1e6, tol=1e-8, max_iter=1000))
-    model.fit(log_odds[:, None], real, logisticregression__sample_weight=weights)
-    return lambda x: model.decision_function(x[:, None])
+    return model.fit(log_odds[:, None], real, logisticregression__sample_weight=weights)
 
 
 _FITS = {"isotonic": _isotonic, "logistic": _logistic}
@@ -199,8 +197,16 @@ def _fit(method, log_odds, real):
     finite = log_odds[np.isfinite(log_odds)]
     low, high = (finite.min() - 1, finite.max() + 1) if len(finite) else (-1, 1)
     weights = compute_sample_weight("balanced", real)
-    apply = _FITS[method](np.clip(log_odds, low, high), real, weights)
-    return lambda x: apply(np.clip(x, low, high))
+    model = _FITS[method](np.clip(log_odds, low, high), real, weights)
+    return functools.partial(_calibrated, model, low, high)
+
+
+def _calibrated(model, low, high, log_odds):
+    x = np.clip(log_odds, low, high)
+    if isinstance(model, IsotonicRegression):
+        # Interpolation may exceed 1 by a rounding error.
+        return logit(np.clip(model.predict(x), 0, 1))
+    return model.decision_function(x[:, None])
 
 
 def _out_of_fold(method, log_odds, real, seed):

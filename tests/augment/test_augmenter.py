@@ -1,5 +1,6 @@
 import functools
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -331,6 +332,7 @@ def test_gans_of_one_class_each_that_select_are_seeded_and_survive_clone(two_cla
     assert not np.array_equal(sevens, again.sample(4, 3))
     np.testing.assert_array_equal(sevens, again.sample(4, 7))
     assert not np.array_equal(sevens, again.sample(4, 7, seed=5))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(again)).sample(4, 7), sevens)
 
 
 def test_another_sampler_after_training_needs_what_was_held_out(two_classes):

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -157,6 +159,7 @@ def test_maps_are_monotone_and_take_infinities(rng, method):
     assert np.isfinite(calibration.after.brier)
     if method == "none":
         np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(calibration))(x), y)
 
 
 @pytest.mark.filterwarnings("error")
