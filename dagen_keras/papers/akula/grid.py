@@ -58,7 +58,7 @@ PROFILES = {
         "seeds": 1,
         "methods": ["pure", *OF_PAPER],
         "regimes": ["added"],
-        "vae_epochs": 40,
+        "vae_epochs": 30,
         "patience": 20,
         "vae_batch": 32,
         "vae_filters": 16,

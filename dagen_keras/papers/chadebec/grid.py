@@ -79,7 +79,7 @@ PROFILES = {
         "methods": ["vae", "rhvae_manifold"],
         "n_synthetic": [40],
         "augmentation_factors": [5],
-        "max_passes": 70,
+        "max_passes": 60,
         "classifier_updates": 100,
         "figure_datasets": ["shapes"],
         "brains": "phantoms",

@@ -41,7 +41,7 @@ PROFILES = {
         "train_sizes": [50, 100],
         "latent_dims": [3],
         "test_per_class": 100,
-        "vae_epochs_share": 0.5,
+        "vae_epochs_share": 0.4,
         "max_epochs": 10,
         "patience": 5,
         "figure2_size": 100,
