@@ -74,7 +74,7 @@ PROFILES = {
         "seeds": 1,
         "methods": ["none", "affine", "cgan", "acgan", "acgan_ali_v1"],
         "shrink": 2,
-        "gan_epochs": 20,
+        "gan_epochs": 18,
         "gan_batch": 32,
         "learning_rate": 1e-3,
         "filters": 16,
