@@ -341,8 +341,7 @@ def small():
     """A small model trained with a schedule, with lambda set after it, and with lambda built in."""
     x = np.random.default_rng(5).random((40, 4, 4, 1), dtype="float32")
     wasserstein = functools.partial(experiment.build, "wasserstein2", "none", image_shape=(4, 4, 1))
-    # Without XLA where there is a choice, as it takes long to compile; the cells above have it.
-    settings = {"optimizer": "adam", **backend.convolution_compile_options()}
+    settings = {"optimizer": "adam", **backend.dense_compile_options()}
     reusable = models.ReusableModel(lambda: wasserstein(1.0), **settings)
     without = _trained(reusable, x, models.LinearSchedule())[1:]
     monitor = experiment.Monitor(x[:30], 7)

@@ -80,7 +80,7 @@ def vae(divergence, heads, image_shape):
     return models.ReusableModel(
         functools.partial(build, divergence, heads, 1.0, image_shape),
         optimizer="adam",
-        **backend.dense_compile_options(one_size=True),
+        **backend.dense_compile_options(),
     )
 
 
@@ -269,9 +269,7 @@ def classify(
 def synthetic(make, x, y, seed, generated, passes):
     """`generated` images of VAEs trained on one class of `x` each, equally many of each class."""
     augmenter = Augmenter(
-        models.ReusableModel(
-            make, optimizer="adam", **backend.dense_compile_options(one_size=False)
-        ),
+        models.ReusableModel(make, optimizer="adam", **backend.dense_compile_options()),
         epochs=passes,
         batch_size=VAE_BATCH,
         seed=backend.subseed(seed, "augmenter"),
