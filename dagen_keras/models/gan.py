@@ -11,8 +11,8 @@ from dagen_keras.models import dcgan
 from dagen_keras.models.training import (
     FollowSchedule,
     ShuffledBatches,
-    fit_callbacks,
     predict,
+    prepare_fit,
 )
 from dagen_keras.models.vae import Sampling
 
@@ -139,7 +139,7 @@ class CGAN(keras.Model):
             if y is None:
                 raise ValueError("a class-conditional model needs labels: fit(images, labels).")
             x, y = self._checked(x, y)
-        callbacks = fit_callbacks(callbacks, f"the model '{self.name}'")
+        callbacks = prepare_fit(self, callbacks)
         if callable(self.real_share):
             callbacks.append(FollowSchedule(self.share, self.real_share))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)

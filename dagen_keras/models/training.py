@@ -1,5 +1,7 @@
 """Training many small models: compile once, start afresh, stop at the first NaN."""
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -51,11 +53,23 @@ class FollowSchedule(keras.callbacks.Callback):
         self.variable.assign(self.schedule(epoch))
 
 
-def fit_callbacks(callbacks, what):
-    """The callbacks given to `fit`, one or several or None, and a `StopOnNonFiniteLoss`."""
+def prepare_fit(model, callbacks):
+    """Builds the optimizer, and returns the callbacks of a `fit`, with a `StopOnNonFiniteLoss`.
+
+    Keras would make the optimizer's variables in the first training step, and TensorFlow would
+    then trace that step twice, which takes seconds for an `RHVAE`.
+
+    Args:
+        model: the model to be trained.
+        callbacks: those given to `fit`: one, several or None.
+    """
+    if model.compiled:  # If not, Keras says so.
+        strategy = getattr(model, "distribute_strategy", None)
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            model.optimizer.build(model.trainable_variables)
     if not isinstance(callbacks, list | tuple):
         callbacks = [] if callbacks is None else [callbacks]
-    return [*callbacks, StopOnNonFiniteLoss(what)]
+    return [*callbacks, StopOnNonFiniteLoss(f"the model '{model.name}'")]
 
 
 class ReusableModel:
@@ -231,17 +245,25 @@ class ShuffledBatches(keras.utils.PyDataset):
 
 
 def predict(model, inputs, batch_size=50):
-    """`model.predict` in batches of one size, the last one padded.
+    """A model's outputs, as `model.predict`, in batches of one size, the last one padded.
 
     A result then does not depend, in its last digits, on the shapes predicted before, and JAX
-    compiles once. `inputs` is an array or a list of arrays, as the model takes them.
+    compiles once. `model.predict` sets up a pipeline of data in every call, which takes longer
+    than the few batches that most calls are about.
+
+    Args:
+        model: a Keras model.
+        inputs: an array of n rows, at least one, or a list of them, as the model takes them.
+        batch_size: rows a batch.
+
+    Returns:
+        Arrays of n rows, structured as the model's outputs.
     """
+    inputs = keras.tree.map_structure(np.asarray, inputs)
     n = len(keras.tree.flatten(inputs)[0])
-
-    def padded(rows):
-        return np.concatenate([rows, np.repeat(rows[-1:], -n % batch_size, axis=0)])
-
-    outputs = model.predict(
-        keras.tree.map_structure(padded, inputs), batch_size=batch_size, verbose=0
-    )
-    return keras.tree.map_structure(lambda output: output[:n], outputs)
+    outputs = []
+    for start in range(0, n, batch_size):
+        rows = np.minimum(np.arange(start, start + batch_size), n - 1)
+        batch = keras.tree.map_structure(lambda array, rows=rows: array[rows], inputs)
+        outputs.append(model.predict_on_batch(batch))
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:n], *outputs)

@@ -15,7 +15,7 @@ from dagen_keras.models.networks import (
     garay_maestre_decoder,
     garay_maestre_encoder,
 )
-from dagen_keras.models.training import FollowSchedule, fit_callbacks
+from dagen_keras.models.training import FollowSchedule, prepare_fit
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
@@ -116,7 +116,7 @@ class VAE(keras.Model):
         """
         if isinstance(x, np.ndarray):
             x = checks.images(x)
-        callbacks = fit_callbacks(callbacks, f"the model '{self.name}'")
+        callbacks = prepare_fit(self, callbacks)
         if callable(self.divergence_weight):
             callbacks.append(FollowSchedule(self.lambda_, self.divergence_weight))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)

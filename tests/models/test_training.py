@@ -150,3 +150,37 @@ def test_predict_does_not_depend_on_what_was_predicted_before(rng):
         assert one.shape == (7, 2)
         np.testing.assert_array_equal(one, two)
     np.testing.assert_allclose(first[0], np.asarray(encoder(inputs[:7])[0]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 49, 50, 120])
+def test_predict_gives_what_keras_gives_whatever_the_number_of_rows(n, rng):
+    network = models.dcgan.generator((8, 8, 1), n_classes=3, latent_dim=4, filters=4)
+    z, labels = rng.standard_normal((120, 4), dtype="float32"), np.arange(120) % 3
+    found = models.predict(network, [z[:n], labels[:n]])
+    assert found.shape == (n, 8, 8, 1)
+    np.testing.assert_array_equal(found, models.predict(network, [z, labels])[:n])
+    expected = network.predict([z[:n], labels[:n]], verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_predict_keeps_the_structure_of_the_outputs(images):
+    vae = _build()
+    mean, log_var = models.predict(vae.encoder, images)
+    assert mean.shape == log_var.shape == (4, 2)
+    said = models.predict(vae, images)
+    np.testing.assert_allclose(said["mean"], mean, rtol=1e-5, atol=1e-6)
+    assert said["reconstruction"].shape == images.shape
+
+
+def test_the_training_step_is_traced_once(images, monkeypatch):
+    calls, compute_loss = [], models.VAE.compute_loss
+
+    def counting(model, *arguments, **keywords):
+        calls.append(model)
+        return compute_loss(model, *arguments, **keywords)
+
+    monkeypatch.setattr(models.VAE, "compute_loss", counting)
+    vae = _build()
+    vae.compile("adam")
+    vae.fit(images, batch_size=4, epochs=2, verbose=0)
+    assert len(calls) == 1
