@@ -536,7 +536,7 @@ class _Classifier:
         self.train, self.validation = batches.arrays, validation_data.arrays
         self.others = others
 
-    def predict(self, images, **others):
+    def predict_on_batch(self, images):
         return np.eye(2)[np.zeros(len(images), int)]
 
 
