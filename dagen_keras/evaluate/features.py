@@ -14,6 +14,7 @@ from dagen_keras.evaluate import inception, rows
 from dagen_keras.evaluate.distances import FeatureStatistics, frechet_distance, kernel_distance
 from dagen_keras.evaluate.neighbors import precision_recall
 from dagen_keras.evaluate.probabilities import ProbabilityStatistics
+from dagen_keras.models.training import predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,23 +132,21 @@ class FeatureSpace:
         return Reference(self, statistics, kept, keep)
 
     def _outputs(self, images, batch_size, progress):
-        """Yields (features, probabilities or None) of a batch, padded ones cut back."""
+        """Yields (features, probabilities or None) of a batch."""
         rows.count("batch_size", batch_size, 1)
         total = len(images) if hasattr(images, "shape") else None
         what = f"Features ({self.name})"
         with tqdm(total=total, desc=what, unit="image", disable=not progress, leave=False) as bar:
             for batch in _batches(images, batch_size):
-                n = len(batch)
                 self._check_shape(batch.shape[1:])
-                padding = np.repeat(batch[-1:], batch_size - n, axis=0)
-                features, probabilities = self._predict(np.concatenate([batch, padding]))
+                features, probabilities = self._predict(batch, batch_size)
                 if np.ndim(features) != 2:
                     raise ValueError(
                         f"the features of '{self.name}' must have shape (n, d); got shape "
                         f"{np.shape(features)}. End the network with a pooling or Flatten layer."
                     )
-                yield features[:n], None if probabilities is None else probabilities[:n]
-                bar.update(n)
+                yield features, probabilities
+                bar.update(len(batch))
 
     def _check_shape(self, shape):
         expected = getattr(self.features, "input_shape", None)
@@ -164,14 +163,15 @@ class FeatureSpace:
 
     @functools.cached_property
     def _predict(self):
-        """A function from a batch to (features, probabilities or None)."""
+        """A function from a batch and the size it is padded to, to (features, probabilities)."""
         f, p = self.features, self.probabilities
         if p is None:
-            return lambda batch: (f.predict_on_batch(batch), None)
+            return lambda *batch: (predict(f, *batch), None)
         starts = [getattr(model, "inputs", None) for model in (f, p)]
         if all(starts) and starts[0][0] is starts[1][0]:
-            return keras.Model(starts[0][0], [f.outputs[0], p.outputs[0]]).predict_on_batch
-        return lambda batch: (f.predict_on_batch(batch), p.predict_on_batch(batch))
+            both = keras.Model(starts[0][0], [f.outputs[0], p.outputs[0]])
+            return functools.partial(predict, both)
+        return lambda *batch: (predict(f, *batch), predict(p, *batch))
 
 
 @dataclass(frozen=True, eq=False)
