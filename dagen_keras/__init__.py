@@ -24,6 +24,7 @@ _SUBPACKAGES = (
     "plots",
     "runs",
     "sampling",
+    "study",
 )
 
 

@@ -1,6 +1,10 @@
-"""Checks at the public door: images and labels."""
+"""Checks at the public door: images, labels, and the error of a run that cannot be."""
 
 import numpy as np
+
+
+class RunError(RuntimeError):
+    """A run that cannot be done as asked; says why and what would be right."""
 
 
 def images(x, name="images"):

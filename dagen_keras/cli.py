@@ -1,12 +1,16 @@
-"""The command line: `run_all.py` and `python -m dagen_keras run`."""
+"""The command line: `run_all.py`, `python -m dagen_keras run` and `merge`."""
 
 import argparse
+import collections
+import json
+import re
 import sys
 from pathlib import Path
 
+from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
 from dagen_keras.runs.lock import writer
-from dagen_keras.runs.paper import PROFILES, RunError
+from dagen_keras.study.study import PROFILES
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -29,11 +33,16 @@ def run_all(argv=None, root=None):
 
 
 def main(argv=None):
-    """`python -m dagen_keras run`: runs papers' grids alone, without Jupyter."""
+    """`python -m dagen_keras run`, papers' grids without Jupyter, and `merge`, of ledgers."""
     parser = argparse.ArgumentParser(prog="python -m dagen_keras")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_arguments(commands.add_parser("run", help="run papers' grids into the ledger"))
-    return _guarded(_run_grids, parser.parse_args(argv))
+    merge = commands.add_parser("merge", help="add cells computed elsewhere to the ledger here")
+    merge.add_argument("ledgers", nargs="+", type=Path, metavar="LEDGER", help="runs.jsonl files")
+    merge.add_argument("--profile", help="default: that of the path <profile>/<paper>/runs.jsonl")
+    merge.add_argument("--results", type=Path, help="results directory; default: results/")
+    options = parser.parse_args(argv)
+    return _guarded({"run": _run_grids, "merge": _merge}[options.command], options)
 
 
 def _parser(prog, description):
@@ -58,7 +67,7 @@ def _add_arguments(parser):
         default=[],
         metavar=("NAME", "VALUE"),
         dest="parameters",
-        help="a parameter of the papers, such as -p seeds 3 or -p train_sizes 50,100",
+        help="a setting of the papers, such as -p seeds 3 or -p vae.sampling uniform",
     )
     parser.add_argument("--fresh", action="store_true", help="start over")
     parser.add_argument(
@@ -66,8 +75,30 @@ def _add_arguments(parser):
     )
     parser.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     parser.add_argument(
-        "--cluster", metavar="ADDRESS", help="a dask scheduler, or 'local' for two processes here"
+        "--cluster", metavar="ADDRESS", help="a dask scheduler, or 'local' for processes here"
     )
+    parser.add_argument(
+        "--workers", type=_count, default=2, metavar="N", help="processes of --cluster local"
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=_seconds,
+        metavar="TIME",
+        help="start no cell that would not end in time, such as 90s, 150m or 7h",
+    )
+
+
+def _count(text):
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on; got {text!r}.")
+    return int(text)
+
+
+def _seconds(text):
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"must be a time such as 90s, 150m or 7h; got {text!r}.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _guarded(action, *arguments):
@@ -89,22 +120,22 @@ def _runs(options, results=None):
 
     if options.fresh and options.no_compute:
         raise RunError("--fresh computes anew and --no-compute computes nothing: give one of them.")
-    overrides = dict(options.parameters)
+    changes = dict(options.parameters)
     chosen = papers.get_all(options.keys)
-    for name in overrides:
-        if not any(name in paper.parameters for paper in chosen):
-            known = ", ".join(sorted({n for paper in chosen for n in paper.parameters}))
-            raise RunError(f"no paper asked for has a parameter {name!r}; known are {known}.")
+    for name in changes:
+        if not any(name in study.names() for study in chosen):
+            known = ", ".join(sorted({n for study in chosen for n in study.names()}))
+            raise RunError(f"no paper asked for has a setting {name!r}; known are {known}.")
     return [
         runs.Run(
-            paper,
+            study,
             profile=options.profile,
-            parameters={n: v for n, v in overrides.items() if n in paper.parameters},
+            changes={n: v for n, v in changes.items() if n in study.names()},
             results=options.results or results,
             data_dir=options.data_dir,
             download=not (options.dry_run or options.no_compute),
         )
-        for paper in chosen
+        for study in chosen
     ]
 
 
@@ -120,13 +151,25 @@ def _run_all(options, root):
     if options.dry_run:
         return _dry_run(runs, options.fresh)
     failures = []
-    with writer(runs[0].results):
-        for run in runs:
-            failures += _each(runs, run, _compute, run, options)
-            notebook = root / "notebooks" / run.paper.notebook
-            failures += _each(runs, run, notebooks.execute, run, notebook)
+    for run in runs:
+        failures += _each(runs, run, _compute, run, options)
+        notebook = root / "notebooks" / run.study.notebook
+        failures += _each(runs, run, notebooks.execute, run, notebook)
     page = (runs[0].results / options.profile / "index.html").resolve()
-    return _finish(failures, f"Open {page} in a browser.")
+    return _finish(failures, f"{_answers(runs)}\nOpen {page} in a browser.")
+
+
+def _answers(runs):
+    """Each paper's question and the counts of its verdicts."""
+    lines = []
+    for run in runs:
+        claims = run.directory / "claims.json"
+        if claims.exists():
+            found = json.loads(claims.read_text(encoding="utf-8"))
+            counts = collections.Counter(claim["verdict"] for claim in found)
+            counted = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+            lines += [f"{run.study.key}: {run.study.question}", f"  {counted}"]
+    return "\n".join(lines)
 
 
 def _run_grids(options):
@@ -144,21 +187,45 @@ def _each(runs, run, action, *arguments):
     except DataError as error:
         if len(runs) == 1:
             raise
-        return [f"{run.paper.key}: {error}"]
+        return [f"{run.study.key}: {error}"]
 
 
 def _compute(run, options):
     if options.no_compute:
-        with writer(run.results):
+        with writer(run.directory):
             run.write_report()
         failed = run.failed()
     else:
-        failed = run.compute(fresh=options.fresh, cluster=options.cluster)
-    return [
-        f"{run.paper.key}: cell {r['table']}, {r['row']}, {r['column']}, seed {r['seed']} failed: "
-        f"{r['error']}"
-        for r in failed
-    ]
+        failed = run.compute(
+            fresh=options.fresh,
+            cluster=options.cluster,
+            workers=options.workers,
+            time_limit=options.time_limit,
+        )
+    return [f"{run.study.key}: cell {r['cell']} failed: {r['error']}" for r in failed]
+
+
+def _merge(options):
+    from dagen_keras import papers, runs
+
+    for path in options.ledgers:
+        if not path.is_file():
+            raise RunError(f"there is no ledger '{path}'.")
+        source = runs.Ledger(path)
+        keys = {record.get("study") for record in source.records()}
+        if len(keys) != 1 or None in keys:
+            raise RunError(f"'{path}' must hold results of one paper, of protocol version 2 on.")
+        study = papers.get(keys.pop())
+        profile = options.profile or path.resolve().parent.parent.name
+        if profile not in study.profiles:
+            raise RunError(f"whose profile '{path}' is does not follow from its path: --profile.")
+        run = runs.Run(study, profile, results=options.results, download=False)
+        if run.ledger.path.resolve() == path.resolve():
+            raise RunError(f"'{path}' is the ledger of this results directory.")
+        with writer(run.directory):
+            n = run.ledger.merge(source)
+        print(f"{study.key}, {profile}: {n} records added to '{run.ledger.path}'.")
+    return 0
 
 
 def _finish(failures, last_line):
@@ -178,23 +245,26 @@ def _finish(failures, last_line):
 
 def _dry_run(runs, fresh):
     from dagen_keras.runs.page import duration
+    from dagen_keras.runs.run import Times
 
     total = 0.0
     for run in runs:
-        cells = {run.key(cell): cell for cell in reversed(run.cells)}
-        n_cells = len(cells)
-        missing = dict(reversed(cells.items())) if fresh else run.missing()
-        seconds = run.estimate(missing.values())
+        state = run.state()
+        times = Times(state.records.values())
+        cells = {run.key(cell): cell for cell in reversed(state.cells)}
+        missing = dict(reversed(cells.items())) if fresh else state.missing()
+        seconds = times.total(missing.values())
         total += seconds
         for key, cell in missing.items():
-            print(f"{key}  {run.estimate([cell]):8.1f} s  {run.paper.key}: {cell}")
+            expected = times.of(cell.kind, cell.factors)
+            print(f"{key}  {'' if expected is None else f'{expected:.1f} s':>10}  {cell}")
         print(
-            f"{run.paper.key}: {len(missing)} of {n_cells} cells to compute, "
-            f"about {duration(seconds)}"
+            f"{run.study.key}: {len(missing)} of {len(cells)} cells to compute, "
+            + (f"about {duration(seconds)}" if seconds else "no time known before the first")
         )
     print(
-        f"in all about {duration(total)}, scaled by the cells done here, else for two cores; "
-        "executing notebooks adds half a minute each; runs at the best of a search are counted "
-        "once it is done"
+        f"in all about {duration(total)}, from the cells that are done here; executing notebooks "
+        "adds half a minute each; cells that depend on what others find are counted once it is "
+        "known"
     )
     return 0

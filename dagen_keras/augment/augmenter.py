@@ -131,7 +131,7 @@ class Augmenter(BaseEstimator):
             raise ValueError(f"no model for class {label!r}; there are models for {known}.")
         if not isinstance(n, int | np.integer) or n < 0:
             raise ValueError(f"n must be an integer of 0 or more; got {n!r}.")
-        model, (_, discriminator) = self.model_of(label), self._fitted[label]
+        model, (_, discriminator) = self._model_of(label), self._fitted[label]
         check_sampler(self.sampler, model)  # It may be another than in `fit`.
         if self.sampler in SELECTING and discriminator is None:
             raise ValueError(
@@ -170,7 +170,17 @@ class Augmenter(BaseEstimator):
         return np.concatenate([x, *new]), np.concatenate([labels.astype(y.dtype), *new_labels])
 
     def model_of(self, label):
-        """The trained model of one class. Valid until the next call for another class."""
+        """The trained model of one class, compiled; it stays what it is whatever is asked next."""
+        new = self._reusable().new(backend.subseed(self.seed, "weights"))
+        return set_state(new, self._fitted[label][0])
+
+    def trained(self):
+        """Yields (label, model) for each class. The model is one: valid until the next is asked."""
+        for label in self._fitted:
+            yield label, self._model_of(label)
+
+    def _model_of(self, label):
+        """The same, in the one model that all classes share. Valid until the next call."""
         return set_state(self._trained, self._fitted[label][0])
 
     def _fit_classes(self, images, labels, classes):

@@ -24,6 +24,17 @@ from dagen_keras.evaluate.significance import (
     mean_interval,
     paired_difference,
 )
+from dagen_keras.evaluate.verdicts import (
+    Verdict,
+    crossed_bootstrap,
+    detectable,
+    equivalence,
+    hodges_lehmann,
+    holm,
+    paired_verdict,
+    power,
+    signed_rank_p,
+)
 
 _WITH_KERAS = {
     "FeatureSpace": "features",
@@ -43,19 +54,28 @@ __all__ = [
     "Reference",
     "SampleMonitor",
     "SampleScores",
+    "Verdict",
     "balanced_accuracy",
     "bootstrap_median_interval",
     "compare_paired",
+    "crossed_bootstrap",
+    "detectable",
     "diversity",
+    "equivalence",
     "frechet_distance",
+    "hodges_lehmann",
+    "holm",
     "inception_score",
     "kernel_distance",
     "macro_f1",
     "mean_interval",
     "nearest_training_distance",
     "paired_difference",
+    "paired_verdict",
     "per_class_recall",
+    "power",
     "precision_recall",
+    "signed_rank_p",
     "top_k_accuracy",
 ]
 

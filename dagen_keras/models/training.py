@@ -91,18 +91,26 @@ class ReusableModel:
         self.compile_arguments = compile_arguments
         self._model = None
 
-    def fresh(self, seed):
+    def new(self, seed):
+        """A model of its own, built and compiled anew."""
         with backend.seeded(seed):
             new = self.build()
+        arguments = {**self.compile_arguments}
+        if callable(arguments["optimizer"]):
+            arguments["optimizer"] = arguments["optimizer"]()
+        new.compile(**arguments)
+        return new
+
+    def fresh(self, seed):
+        """The one model that is trained again and again, as a new one would be."""
         if self._model is None:
-            arguments = {**self.compile_arguments}
-            if callable(arguments["optimizer"]):
-                arguments["optimizer"] = arguments["optimizer"]()
-            new.compile(**arguments)
+            new = self.new(seed)
             new.optimizer.build(new.trainable_variables)
             self._optimizer_start = [np.array(v) for v in new.optimizer.variables]
             self._model = new
             return new
+        with backend.seeded(seed):
+            new = self.build()
         set_state(self._model, (new.variables, None))
         for variable, start in zip(
             self._model.optimizer.variables, self._optimizer_start, strict=True

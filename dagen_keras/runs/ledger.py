@@ -6,7 +6,7 @@ import os
 import warnings
 from pathlib import Path
 
-from dagen_keras.runs.paper import RunError
+from dagen_keras.checks import RunError
 
 
 class Ledger:
@@ -22,51 +22,87 @@ class Ledger:
     def __init__(self, path):
         self.path = Path(path)
 
-    def read(self):
-        """The last record of each key: a dictionary from key to record."""
+    def read(self) -> dict[str, dict]:
+        """A record of each key: the first that is done, so that none replaces a result; else the
+        last that failed."""
         records = {}
-        for number, line in enumerate(self._lines(), start=1):
+        for record in self.records():
+            if records.get(record["key"], {}).get("status") != "done":
+                records[record["key"]] = record
+        return records
+
+    def records(self) -> list[dict]:
+        """Every record, in the order of the file."""
+        found = []
+        for number, line in enumerate(self.lines(), start=1):
             record = _parse(line)
             if record is not None:
-                records[record["key"]] = record
+                found.append(record)
             elif line.strip():
                 warnings.warn(
                     f"'{self.path}', line {number} is not a record and is skipped: {line[:60]!r}",
                     stacklevel=2,
                 )
-        return records
+        return found
 
-    def append(self, record):
+    def append(self, record: dict) -> None:
         """Writes one record and hands it to the disk before returning.
 
         Raises:
             TypeError, ValueError: if a value is not JSON (NaN included).
             RunError: if the file cannot be written.
         """
-        line = json.dumps(record, allow_nan=False) + "\n"
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._drop_torn_line()
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise RunError(f"the ledger '{self.path}' cannot be written: {error}.") from error
+        self._append(json.dumps(record, allow_nan=False) + "\n")
 
-    def set_aside(self):
-        """Renames the file to `runs.jsonl.1.old` or the next free number, so as to start over."""
-        if self.path.exists():
-            names = (self.path.with_name(f"{self.path.name}.{n}.old") for n in itertools.count(1))
-            self.path.rename(next(name for name in names if not name.exists()))
+    def merge(self, other: "Ledger") -> int:
+        """Appends the other's records that are not here, line by line; how many they were."""
+        here = set(self.lines())
+        new = [line for line in other.lines() if line not in here and _parse(line) is not None]
+        self._append("".join(line + "\n" for line in dict.fromkeys(new)))
+        return len(new)
 
-    def _lines(self):
+    def set_aside(self) -> Path | None:
+        """Renames the file to `runs.jsonl.1.old` or the next free number; its new path."""
+        if not self.path.exists():
+            return None
+        names = (self.path.with_name(f"{self.path.name}.{n}.old") for n in itertools.count(1))
+        return self.path.rename(next(name for name in names if not name.exists()))
+
+    def set_aside_before(self, version: int) -> Path | None:
+        """Sets the file aside if it has records of an earlier protocol; later ones stay.
+
+        Returns:
+            Where the file with the earlier records now is; None where there are none.
+        """
+        records = self.records()
+        current = [r for r in records if r.get("protocol_version", 0) >= version]
+        if len(current) == len(records):
+            return None
+        aside = self.set_aside()
+        self._append("".join(json.dumps(record) + "\n" for record in current))
+        return aside
+
+    def lines(self) -> list[str]:
+        """The file's lines, but a torn last one."""
         if not self.path.exists():
             return []
         content = self.path.read_text(encoding="utf-8", errors="replace")
         lines = content.split("\n")
         last = lines.pop()
         return lines + [last] if _parse(last) is not None else lines
+
+    def _append(self, text):
+        if not text:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._drop_torn_line()
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RunError(f"the ledger '{self.path}' cannot be written: {error}.") from error
 
     def _drop_torn_line(self):
         if not self.path.exists():
@@ -86,7 +122,7 @@ class Ledger:
 def _parse(line):
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not {"key", "status", "values"} <= record.keys():
         return None

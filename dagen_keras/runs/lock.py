@@ -1,4 +1,4 @@
-"""One writer at a time on a results directory."""
+"""One writer at a time on the results of a paper and profile."""
 
 import contextlib
 import json
@@ -10,31 +10,31 @@ from pathlib import Path
 
 import filelock
 
-from dagen_keras.runs.paper import RunError
+from dagen_keras.checks import RunError
 
 
 @contextlib.contextmanager
-def writer(results):
-    """Holds the results directory for this process; the same process may enter again.
+def writer(directory):
+    """Holds a paper's results at a profile for this process; the same process may enter again.
 
     The lock is the operating system's, which drops it when a process ends, however it ends.
 
     Raises:
         RunError: if another process holds it (says which), or it cannot be written.
     """
-    results = Path(results)
-    holder = results / ".writer.json"
+    directory = Path(directory)
+    holder = directory / ".writer.json"
     try:
-        results.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(results / ".writer.lock", timeout=0, is_singleton=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(directory / ".writer.lock", timeout=0, is_singleton=True)
         lock.acquire()
     except filelock.Timeout:
         raise RunError(
-            f"results directory '{results}' is being written by {_describe(holder)}. "
+            f"'{directory}' is being written by {_describe(holder)}. "
             "Wait until it ends, stop it, or use another directory (--results)."
         ) from None
     except OSError as error:
-        raise RunError(f"results directory '{results}' cannot be written: {error}.") from error
+        raise RunError(f"'{directory}' cannot be written: {error}.") from error
     try:
         holder.write_text(
             json.dumps(

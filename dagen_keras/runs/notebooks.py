@@ -42,20 +42,20 @@ def execute(run, notebook):
                 "profile": run.profile,
                 "results": os.path.relpath(run.results, notebook.parent),
                 "data_dir": None,
-                "parameters": run.parameters,
+                "parameters": run.changes,
                 "compute": False,
             },
             cwd=str(notebook.parent),
             kernel_name="python3",
-            progress_bar={"desc": f"{run.paper.key} notebook"},
+            progress_bar={"desc": f"{run.study.key} notebook"},
         )
     except PapermillExecutionError as error:
         return [
-            f"{run.paper.key}: cell {error.exec_count} of {notebook.name} failed: {error.ename}: "
+            f"{run.study.key}: cell {error.exec_count} of {notebook.name} failed: {error.ename}: "
             f"{error.evalue} (see {executed})"
         ]
     except Exception as error:  # The kernel died or did not start.
-        return [f"{run.paper.key}: {notebook.name} failed: {type(error).__name__}: {error}"]
+        return [f"{run.study.key}: {notebook.name} failed: {type(error).__name__}: {error}"]
     finally:
         _tidy(executed)
     return []

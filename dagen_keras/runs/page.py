@@ -1,8 +1,11 @@
 """Writing a report: files for each paper, and one page for all."""
 
+import contextlib
 import dataclasses
 import json
 import math
+import os
+import tempfile
 from pathlib import Path
 
 import jinja2
@@ -20,7 +23,8 @@ def write(directory, report, summary):
     tables = [table for table in report.tables if len(table.frame)]
     for table in tables:
         table.frame.to_csv(directory / "tables" / f"{table.name}.csv", index=False)
-    for figure in report.figures:
+    figures = [figure for figure in report.figures if figure.draw]
+    for figure in figures:
         drawn = figure.draw()
         drawn.savefig(directory / "figures" / f"{figure.name}.png", dpi=120, bbox_inches="tight")
         plt.close(drawn)
@@ -32,7 +36,7 @@ def write(directory, report, summary):
             "tables": [
                 {"name": t.name, "title": t.title, "unit": t.unit, "note": t.note} for t in tables
             ],
-            "figures": [{"name": f.name, "caption": f.caption} for f in report.figures],
+            "figures": [{"name": f.name, "caption": f.caption} for f in figures],
             "errata": [dataclasses.asdict(erratum) for erratum in report.errata],
         },
     )
@@ -44,14 +48,16 @@ def write_index(profile_directory):
     The page needs no network: its style is inside, its figures lie beside it.
     """
     papers = []
-    for summary_file in sorted(profile_directory.glob("*/summary.json")):
+    for summary_file in profile_directory.glob("*/summary.json"):
         directory = summary_file.parent
-        summary = json.loads(summary_file.read_text())
+        summary = json.loads(summary_file.read_text(encoding="utf-8"))
         for table in summary["tables"]:
             frame = pd.read_csv(directory / "tables" / f"{table['name']}.csv", dtype=str)
             table["columns"] = list(frame.columns)
             table["rows"] = frame.fillna("–").to_numpy().tolist()
-        papers.append({**summary, "claims": json.loads((directory / "claims.json").read_text())})
+        claims = json.loads((directory / "claims.json").read_text(encoding="utf-8"))
+        papers.append({**summary, "claims": claims})
+    papers.sort(key=lambda paper: paper.get("notebook", paper["key"]))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -64,7 +70,7 @@ def write_index(profile_directory):
     text = environment.get_template("page.html").render(
         papers=papers, profile=profile_directory.name
     )
-    (profile_directory / "index.html").write_text(text, encoding="utf-8")
+    _write_text(profile_directory / "index.html", text)
 
 
 def duration(seconds):
@@ -89,7 +95,21 @@ def _is_number(text):
 
 def _write_json(path, value):
     text = json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    _write_text(path, text + "\n")
+
+
+def _write_text(path, text):
+    """Writes the file whole or not at all: another process may read or write it meanwhile."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def _without_nan(value):

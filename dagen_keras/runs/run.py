@@ -1,18 +1,24 @@
 """A run: one paper at one profile in one results directory."""
 
+import collections
+import contextlib
+import functools
 import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from dagen_keras.datasets import DataError
-from dagen_keras.runs import page
-from dagen_keras.runs.grid import execute_all, load_data
+from dagen_keras.runs import code, page
+from dagen_keras.runs.execution import execute_all
 from dagen_keras.runs.ledger import Ledger
 from dagen_keras.runs.lock import writer
-from dagen_keras.runs.paper import resolve_parameters
+from dagen_keras.study.bench import Bench
+
+EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 
 
 def default_results():
@@ -28,66 +34,64 @@ class Run:
     """One paper at one profile: its cells, which of them are done, and its report.
 
     Args:
-        paper: a `Paper`.
-        profile: "smoke", "quick" or "paper".
-        parameters: values that differ from the profile's, by name.
+        study: a `Study`.
+        profile: "smoke", "quick", "overnight" or "paper".
+        changes: settings that differ from the profile's, by full name.
         results: the results directory; default: `default_results()`.
         data_dir: where datasets that are not bundled are; default: `DAGEN_DATA_DIR`.
         download: whether data that is not there may be downloaded.
 
     Raises:
-        RunError: for an unknown profile or parameter, or a value of the wrong type.
+        RunError: for an unknown profile or setting, or a value that is not allowed.
 
     Example:
-        >>> run = Run(garay_maestre.PAPER, profile="quick")
+        >>> run = Run(papers.get("garay_maestre"), profile="quick")
         >>> run.compute()
-        >>> run.report().tables[0].frame
+        >>> run.report()["table2"].frame
     """
 
     def __init__(
-        self,
-        paper,
-        profile="quick",
-        parameters=None,
-        results=None,
-        data_dir=None,
-        download=True,
+        self, study, profile="quick", changes=None, results=None, data_dir=None, download=True
     ):
-        self.paper = paper
+        self.study = study
         self.profile = profile
-        self.parameters = resolve_parameters(paper, profile, parameters)
+        self.settings = study.settings(profile, changes)
+        self.changes = dict(changes or {})
         self.results = Path(results).expanduser() if results else default_results()
         data_dir = data_dir or os.environ.get("DAGEN_DATA_DIR")
         self.data_dir = str(Path(data_dir).expanduser().resolve()) if data_dir else None
-        self.download = download
-        self.directory = self.results / profile / paper.key
+        self.directory = self.results / profile / study.key
         self.ledger = Ledger(self.directory / "runs.jsonl")
-        self._first_cells = paper.cells(self.parameters)
+        self.bench = Bench(self.data_dir, download)
         self._identities = {}
+        self._first = study.cells(self.settings, EMPTY)  # Refuses what does not go together.
+
+    def state(self):
+        """What is done and what is missing, from one reading of the ledger."""
+        return State(self, self.ledger.read())
 
     @property
     def cells(self):
         """The grid, as far as it is known: some cells may follow from what others find."""
-        if self.paper.follow_up is None:
-            return self._first_cells
-        found = self._frame(self._first_cells, self.ledger.read())
-        return self._first_cells + self.paper.follow_up(self.parameters, found)
+        return self.state().cells
 
     def data(self, name=None):
-        """A dataset of the run; by default the one that its parameters name."""
-        return load_data(name or self.parameters["dataset"], self.data_dir, self.download)
+        """A dataset of the run; by default that of its first cell."""
+        return self.bench.data(name or self._first[0].dataset)
 
     def key(self, cell):
-        return cell.key(self.paper, self._identity(cell.dataset)[0])
+        fingerprint, _ = self.identity(cell.dataset)
+        return cell.key(self.study.key, self.study.protocol_version, fingerprint)
 
-    def _identity(self, name):
+    def identity(self, name, records=None):
         """Fingerprint and description of a dataset; from the ledger where it cannot be had."""
         if name not in self._identities:
             try:
-                data = self.data(name)
+                data = self.bench.data(name)
                 self._identities[name] = data.fingerprint, data.description
             except DataError:
-                known = [r for r in self.ledger.read().values() if r.get("dataset") == name]
+                records = self.ledger.read() if records is None else records
+                known = [r for r in records.values() if r.get("dataset") == name]
                 known = [r for r in known if "fingerprint" in r]
                 if not known:
                     raise
@@ -96,23 +100,23 @@ class Run:
 
     def missing(self):
         """The cells that the ledger does not hold as done, each computation once, in order."""
-        records = self.ledger.read()
-        missing = {}
-        for cell in self.cells:
-            key = self.key(cell)
-            if records.get(key, {}).get("status") != "done":
-                missing.setdefault(key, cell)
-        return missing
+        return self.state().missing()
 
-    def estimate(self, cells):
-        """Rough seconds for `cells`, scaled by how long the cells done here took."""
-        records = self.ledger.read()
-        done = [(records[key]["seconds"], cell.cost) for key, cell in self._done(records)]
-        seconds = sum(s for s, _ in done)
-        scale = seconds / sum(cost for _, cost in done) if done and seconds else 1.0
-        return scale * sum(cell.cost for cell in cells)
+    def frame(self):
+        """One row a finished cell of the grid: its factors and its values."""
+        return self.state().frame
 
-    def compute(self, fresh=False, cluster=None, progress=True):
+    def failed(self):
+        """The records of the grid's cells that failed last."""
+        return self.state().failed()
+
+    def report(self):
+        """The paper's tables, figures, claims and errata, from the ledger alone."""
+        return self.study.report(self.frame(), self.settings)
+
+    def compute(
+        self, fresh=False, cluster=None, workers=2, time_limit=None, progress=True, say=print
+    ):
         """Computes the missing cells into the ledger, then writes the report.
 
         What the ledger holds is not computed again; a failed cell is tried again. A cell that
@@ -120,8 +124,12 @@ class Run:
 
         Args:
             fresh: start over; the old ledger is kept under another name.
-            cluster: address of a dask scheduler; see `execute_all`.
+            cluster: address of a dask scheduler, or "local"; see `execute_all`.
+            workers: processes of a local cluster.
+            time_limit: seconds, after which no cell is started, nor one before that would end
+                after it as far as cells of its kind tell; None: no limit.
             progress: whether to show a progress bar with the time left.
+            say: called with a line for the reader.
 
         Returns:
             The records of cells that failed.
@@ -130,38 +138,68 @@ class Run:
             RunError: if another process writes to the results directory, or it cannot be written.
             DataError: if the data cannot be had.
         """
-        with writer(self.results):
+        deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+        with writer(self.directory):
+            aside = self.ledger.set_aside_before(self.study.protocol_version)
+            if aside:
+                say(f"{self.study.key}: results of an earlier protocol are kept in '{aside}'.")
             missing = self.missing()
             if fresh:
                 self.ledger.set_aside()
                 missing = self.missing()
-            failed = {}
+            failed, left_out = {}, {}
             while missing:
-                failed |= self._compute(missing, cluster, progress)
+                more_failed, more_left = self._compute(
+                    missing, cluster, workers, deadline, progress
+                )
+                failed |= more_failed
+                left_out |= more_left
                 # What follows from these cells; a cell that failed is not tried twice.
-                missing = {k: cell for k, cell in self.missing().items() if k not in failed}
+                tried = failed.keys() | left_out.keys()
+                missing = {k: cell for k, cell in self.missing().items() if k not in tried}
             self.write_report()
+        if left_out:
+            say(
+                f"{self.study.key}: {len(left_out)} cells were not started, for want of time; "
+                "the same command goes on."
+            )
         return list(failed.values())
 
-    def _compute(self, missing, cluster, progress):
+    def _compute(self, missing, cluster, workers, deadline, progress):
+        """Computes cells; the records that failed, and the cells there was no time for, by key."""
         keys = {id(cell): key for key, cell in missing.items()}
-        failed = {}
+        times, failed, left_out = Times(self.ledger.read().values()), {}, dict(missing)
+        n_workers = workers if cluster else 1
+
+        def may_start(cell):
+            expected = times.of(cell.kind, cell.factors) or 0.0
+            return time.monotonic() + expected < deadline
+
         with tqdm(
-            total=round(sum(cell.cost for cell in missing.values()), 1),
-            desc=self.paper.key,
+            total=len(missing),
+            desc=self.study.key,
             disable=not progress,
-            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}",
+            bar_format="{desc} {n}/{total} cells|{bar:20}| {elapsed} {postfix}",
         ) as bar:
-            bar.set_postfix_str(f"0/{len(missing)} cells")
-            computed = execute_all(self.paper, list(missing.values()), self.data_dir, cluster)
-            for number, (cell, record) in enumerate(computed, start=1):
-                record = self._append({"key": keys[id(cell)], **record})
-                if record["status"] == "failed":
-                    failed[record["key"]] = record
-                    bar.write(f"failed: {cell}: {record['error']}")
-                bar.update(cell.cost)
-                bar.set_postfix_str(f"{number}/{len(missing)} cells, last: {cell}")
-        return failed
+            identity = code.identity()
+            computed = execute_all(
+                *(self.study, list(missing.values()), self.bench, identity, may_start),
+                cluster=cluster,
+                workers=workers,
+            )
+            with contextlib.closing(computed):
+                for cell, record in computed:
+                    key = keys[id(cell)]
+                    del left_out[key]
+                    record = self._append({"key": key, **record})
+                    times.add(record)
+                    if record["status"] == "failed":
+                        failed[key] = record
+                        bar.write(f"failed: {cell}: {record['error']}")
+                    left = times.total(left_out.values()) / n_workers
+                    bar.set_postfix_str(f"about {page.duration(left)} left, last: {cell}", False)
+                    bar.update()
+        return failed, left_out
 
     def _append(self, record):
         try:
@@ -176,71 +214,102 @@ class Run:
             self.ledger.append(record)
         return record
 
-    def _done(self, records, cells=None):
-        for cell in self.cells if cells is None else cells:
-            key = self.key(cell)
-            if records.get(key, {}).get("status") == "done":
-                yield key, cell
-
-    def frame(self):
-        """One row a finished cell of the grid: its place, seed, parameters and values."""
-        return self._frame(self.cells, self.ledger.read())
-
-    def _frame(self, cells, records):
-        rows = []
-        for key, cell in self._done(records, cells):
-            record = records[key]
-            place = {
-                "table": cell.table,
-                "row": cell.row,
-                "column": cell.column,
-                "seed": cell.seed,
-            }
-            ran_on = {name: record[name] for name in ("data", "seconds", "device", "backend")}
-            rows.append({**cell.parameters, **place, **ran_on, **record["values"]})
-        columns = ["table", "row", "column", "seed", "data", "seconds", "device", "backend"]
-        return pd.DataFrame(rows, columns=None if rows else columns)
-
-    def failed(self):
-        """The records of the grid's cells that failed last."""
-        records = self.ledger.read()
-        keys = dict.fromkeys(self.key(cell) for cell in self.cells)
-        return [records[k] for k in keys if records.get(k, {}).get("status") == "failed"]
-
-    def report(self):
-        """The paper's tables, figures, claims and errata, from the ledger alone."""
-        return self.paper.report(self.frame(), self.parameters)
-
     def write_report(self):
         """Writes `tables/`, `figures/`, `claims.json` and `summary.json`, and the index page."""
-        frame = self.frame()
+        state = self.state()
+        done = [state.records[key] for key in state.done]
         summary = {
-            "key": self.paper.key,
-            "title": self.paper.title,
-            "reference": self.paper.reference,
-            "question": self.paper.question,
-            "protocol_version": self.paper.protocol_version,
-            "parameters": self.parameters,
-            "data": "; ".join(
-                dict.fromkeys(self._identity(cell.dataset)[1] for cell in self.cells)
-            ),
-            "devices": sorted(frame["device"].unique()) if len(frame) else [],
-            "backends": sorted(frame["backend"].unique()) if len(frame) else [],
-            "cells": len({self.key(cell) for cell in self.cells}),
-            "missing": len(self.missing()),
-            "failed": [
-                {
-                    "cell": f"{r['table']}, {r['row']}, {r['column']}, seed {r['seed']}",
-                    "error": r["error"],
-                }
-                for r in self.failed()
-            ],
-            "seconds": round(self._seconds()),
+            "key": self.study.key,
+            "title": self.study.title,
+            "reference": self.study.reference,
+            "question": self.study.question,
+            "notebook": self.study.notebook,
+            "protocol_version": self.study.protocol_version,
+            "superseded": self.study.superseded,
+            "settings": self.settings.flat(),
+            "data": self.study.data(self.settings),
+            "devices": sorted({r["device"] for r in done}),
+            "backends": sorted({r["backend"] for r in done}),
+            "cells": len({self.key(cell) for cell in state.cells}),
+            "missing": len(state.missing()),
+            "failed": [{"cell": r["cell"], "error": r["error"]} for r in state.failed()],
+            "seconds": round(sum(r["seconds"] for r in done)),
+            "cpu_seconds": round(sum(r.get("cpu_seconds") or r["seconds"] for r in done)),
             "written": time.strftime("%Y-%m-%d"),
         }
-        page.write(self.directory, self.report(), summary)
+        page.write(self.directory, self.study.report(state.frame, self.settings), summary)
         page.write_index(self.results / self.profile)
 
-    def _seconds(self):
-        records = self.ledger.read()
-        return sum(records[key]["seconds"] for key in {key for key, _ in self._done(records)})
+
+class State:
+    """A run's grid beside what its ledger holds."""
+
+    def __init__(self, run, records):
+        self.run, self.records = run, records
+        self.cells = run.study.grid(run.settings, self.frame_of)
+
+    @property
+    def done(self):
+        """The cells that are done, by key."""
+        return {self.run.key(c): c for c in self.cells if self._is_done(self.run.key(c))}
+
+    def _is_done(self, key):
+        return self.records.get(key, {}).get("status") == "done"
+
+    def missing(self):
+        missing = {}
+        for cell in self.cells:
+            key = self.run.key(cell)
+            if not self._is_done(key):
+                missing.setdefault(key, cell)
+        return missing
+
+    def failed(self):
+        found = {key: self.records.get(key, {}) for key in map(self.run.key, self.cells)}
+        return [record for record in found.values() if record.get("status") == "failed"]
+
+    @functools.cached_property
+    def frame(self):
+        return self.frame_of(self.cells)
+
+    def frame_of(self, cells):
+        """One row for each of the cells that is done."""
+        if not self.records:
+            return EMPTY
+        rows = []
+        for cell in cells:
+            self.run.identity(cell.dataset, self.records)
+            key = self.run.key(cell)
+            if self._is_done(key):
+                rows.append(cell.row(self.records[key]))
+        return pd.DataFrame(rows) if rows else EMPTY
+
+
+class Times:
+    """How long cells take, by those that are done: of the same factors, else of the same kind."""
+
+    def __init__(self, records=()):
+        self._alike, self._of_kind = (collections.defaultdict(list) for _ in range(2))
+        for record in records:
+            self.add(record)
+
+    def add(self, record):
+        if record["status"] == "done" and "kind" in record:
+            self._alike[_place(record["kind"], record["factors"])].append(record["seconds"])
+            self._of_kind[record["kind"]].append(record["seconds"])
+
+    def of(self, kind, factors):
+        """Seconds that such a cell is expected to take; None before any of its kind is done."""
+        found = self._alike.get(_place(kind, factors)) or self._of_kind.get(kind)
+        return float(np.mean(found)) if found else None
+
+    def total(self, cells):
+        """Seconds for all these cells, one after the other; those of no known kind as the mean."""
+        known = [self.of(cell.kind, cell.factors) for cell in cells]
+        measured = [seconds for seconds in known if seconds is not None]
+        mean = float(np.mean(measured)) if measured else 0.0
+        return sum(mean if seconds is None else seconds for seconds in known)
+
+
+def _place(kind, factors):
+    return kind, repr(sorted(factors.items()))

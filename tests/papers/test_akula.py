@@ -18,9 +18,9 @@ from dagen_keras.evaluate import FeatureSpace
 from dagen_keras.papers.akula import METHODS, PAPER, data, experiment, generators, grid, scores
 from dagen_keras.papers.akula.errata import errata
 from dagen_keras.papers.akula.tables import accuracy_table, all_classes_table, chain_table
-from dagen_keras.runs import RunError, resolve_parameters
-from dagen_keras.runs.packing import picture, png
-from dagen_keras.runs.paper import PROFILES, reported
+from dagen_keras.papers.legacy import RunError, resolve_parameters
+from dagen_keras.study.packing import picture, png
+from dagen_keras.papers.legacy import PROFILES, reported
 from dagen_keras.sampling.manifold.metric import RiemannianMetric
 
 IMAGES = {"train_images": 60, "test_images": 20}

@@ -1,8 +1,8 @@
 import pytest
 
 from dagen_keras import papers
-from dagen_keras.runs import RunError, resolve_parameters
-from dagen_keras.runs.paper import PROFILES
+from dagen_keras.papers.legacy import RunError, resolve_parameters
+from dagen_keras.papers.legacy import PROFILES
 
 
 def test_unknown_papers_are_refused_with_the_known_ones():

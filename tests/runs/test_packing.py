@@ -1,6 +1,6 @@
 import numpy as np
 
-from dagen_keras.runs import packing
+from dagen_keras.study import packing
 
 
 def test_packed_arrays_and_pictures_come_back(rng):

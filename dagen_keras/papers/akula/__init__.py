@@ -5,7 +5,7 @@ from dagen_keras.papers.akula.data import feature_space, prepare
 from dagen_keras.papers.akula.experiment import compute
 from dagen_keras.papers.akula.grid import METHODS, PARAMETERS, PROFILES, cells
 from dagen_keras.papers.akula.results import report
-from dagen_keras.runs.paper import Paper
+from dagen_keras.papers.legacy import Paper
 
 PAPER = Paper(
     key="akula",

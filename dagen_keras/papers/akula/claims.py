@@ -7,7 +7,7 @@ import numpy as np
 from dagen_keras.evaluate import ALPHA, MINIMUM_PAIRS, compare_paired
 from dagen_keras.papers.akula.grid import GANS, OF_PAPER, VAES
 from dagen_keras.papers.akula.scores import main_regime, mixed, of_paper, wide
-from dagen_keras.runs.paper import Claim
+from dagen_keras.papers.legacy import Claim
 
 WILCOXON = f"One-sided Wilcoxon signed-rank test over seeds, alpha {ALPHA}."
 POINTS = "points of accuracy"

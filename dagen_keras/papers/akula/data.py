@@ -8,7 +8,7 @@ import numpy as np
 from dagen_keras import backend, datasets, models
 from dagen_keras.evaluate import FeatureSpace
 from dagen_keras.papers.akula.grid import CLASSES
-from dagen_keras.runs.paper import RunError
+from dagen_keras.papers.legacy import RunError
 
 FEATURE_EPOCHS, FEATURE_BATCH = 10, 100
 HELD_OUT_AT_LEAST = 10  # Two in each of the folds of a calibration.

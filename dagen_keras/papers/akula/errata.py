@@ -5,7 +5,7 @@ import numpy as np
 from dagen_keras.evaluate import paired_difference
 from dagen_keras.papers.akula.grid import METHODS, OF_PAPER
 from dagen_keras.papers.akula.scores import main_regime, mixed, of_paper, wide
-from dagen_keras.runs.paper import Erratum
+from dagen_keras.papers.legacy import Erratum
 
 
 def errata(runs, drawn):

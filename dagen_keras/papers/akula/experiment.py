@@ -18,9 +18,9 @@ from dagen_keras.papers.akula.generators import (
     synthetic,
 )
 from dagen_keras.papers.akula.grid import GANS, METHODS
-from dagen_keras.runs.packing import png
-from dagen_keras.runs.paper import by_kind
+from dagen_keras.papers.legacy import by_kind
 from dagen_keras.sampling.calibration import reliability
+from dagen_keras.study.packing import png
 
 CLASSIFIER_BATCH = 64
 SHOWN = {"vae": (100, 10), "rhvae": (100, 10), "gan": (64, 8)}  # Images and columns of figures.

@@ -9,8 +9,8 @@ import pandas as pd
 from dagen_keras import plots
 from dagen_keras.papers.akula.grid import GANS, METHODS, OF_PAPER, VAES
 from dagen_keras.papers.akula.scores import main_regime
-from dagen_keras.runs.packing import picture
-from dagen_keras.runs.paper import Figure
+from dagen_keras.papers.legacy import Figure
+from dagen_keras.study.packing import picture
 
 # The paper's figures of images: number, method, class.
 IMAGES = (

@@ -1,7 +1,7 @@
 """The grid of Akula et al.: parameters, profiles, cells."""
 
 from dagen_keras import datasets
-from dagen_keras.runs.paper import Cell, Parameter
+from dagen_keras.papers.legacy import Cell, Parameter
 
 # What each training set holds beside real images: a model, and how images are drawn from it.
 METHODS = {

@@ -19,7 +19,7 @@ from dagen_keras.papers.akula.tables import (
     chain_table,
     samples_table,
 )
-from dagen_keras.runs.paper import Report
+from dagen_keras.papers.legacy import Report
 
 
 def report(frame, parameters):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras.papers.akula.grid import OF_PAPER
-from dagen_keras.runs.paper import reported
+from dagen_keras.papers.legacy import reported
 
 # How the paper's rows call the methods.
 NAMES = {"pure": "pure CIFAR (cat, dog)"} | {method: f"50% {method}" for method in OF_PAPER}

@@ -6,7 +6,7 @@ import pandas as pd
 from dagen_keras.evaluate import mean_interval, paired_difference
 from dagen_keras.papers.akula.grid import GANS, METHODS, REGIMES
 from dagen_keras.papers.akula.scores import mixed, of_paper, wide
-from dagen_keras.runs.paper import Table
+from dagen_keras.papers.legacy import Table
 
 INTERVAL = "95 % intervals of the mean (Student's t over runs)"
 NEEDED = (

@@ -4,7 +4,7 @@ from dagen_keras.papers.chadebec import geometry, released
 from dagen_keras.papers.chadebec.experiment import compute
 from dagen_keras.papers.chadebec.grid import PARAMETERS, PROFILES, cells
 from dagen_keras.papers.chadebec.results import report
-from dagen_keras.runs.paper import Paper
+from dagen_keras.papers.legacy import Paper
 
 PAPER = Paper(
     key="chadebec",

@@ -2,7 +2,7 @@
 
 from dagen_keras.evaluate import ALPHA, compare_paired
 from dagen_keras.papers.chadebec.scores import BRAIN_POINTS, POINTS, pairs, select
-from dagen_keras.runs.paper import Claim
+from dagen_keras.papers.legacy import Claim
 
 WILCOXON = f"One-sided Wilcoxon signed-rank test over (dataset, seed) pairs, alpha {ALPHA}."
 NO_GAIN = (

@@ -1,6 +1,6 @@
 """What in Chadebec and Allassonniere or their code does not hold, with evidence computed here."""
 
-from dagen_keras.runs.paper import Erratum, reported
+from dagen_keras.papers.legacy import Erratum, reported
 
 
 def errata(geometry):

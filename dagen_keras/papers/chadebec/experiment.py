@@ -12,8 +12,8 @@ from dagen_keras.datasets import oasis
 from dagen_keras.evaluate import balanced_accuracy
 from dagen_keras.papers.chadebec import generators, geometry
 from dagen_keras.papers.chadebec.grid import METHODS
-from dagen_keras.runs.packing import pack, png
-from dagen_keras.runs.paper import by_kind
+from dagen_keras.papers.legacy import by_kind
+from dagen_keras.study.packing import pack, png
 
 CLASSIFIER_BATCH = 32
 TOY_RATE = 1e-3

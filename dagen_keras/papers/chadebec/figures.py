@@ -7,8 +7,8 @@ import numpy as np
 
 from dagen_keras import plots
 from dagen_keras.papers.chadebec.grid import FIGURE_METHODS
-from dagen_keras.runs.packing import picture, unpack
-from dagen_keras.runs.paper import Figure
+from dagen_keras.papers.legacy import Figure
+from dagen_keras.study.packing import picture, unpack
 
 NAMES = {
     "vae": "VAE, N(0, I)",

@@ -4,8 +4,8 @@ import numpy as np
 from keras import ops
 
 from dagen_keras.papers.chadebec import released
-from dagen_keras.runs.packing import pack
 from dagen_keras.sampling import manifold
+from dagen_keras.study.packing import pack
 
 GRID, GEODESICS, WRAPPED, CHAINS, BINS = 90, 8, 150, 2000, 12
 STEPS = (10, 100, 1000)

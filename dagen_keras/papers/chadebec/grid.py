@@ -1,7 +1,7 @@
 """The grid of Chadebec and Allassonniere: parameters, profiles, cells."""
 
 from dagen_keras import datasets
-from dagen_keras.runs.paper import Cell, Parameter, RunError
+from dagen_keras.papers.legacy import Cell, Parameter, RunError
 
 SPLITS = ("balanced", "unbalanced")
 # Generator and sampler of each method. Tables 2 and 3 draw from eq. 3 by HMC, Figs. 2 to 4 by the

@@ -12,7 +12,7 @@ from dagen_keras.papers.chadebec.tables import (
     table2,
     table3,
 )
-from dagen_keras.runs.paper import Report
+from dagen_keras.papers.legacy import Report
 
 
 def report(frame, parameters):

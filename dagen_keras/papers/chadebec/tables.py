@@ -5,7 +5,7 @@ import pandas as pd
 
 from dagen_keras import datasets
 from dagen_keras.papers.chadebec.scores import mean_and_sd
-from dagen_keras.runs.paper import Table, reported
+from dagen_keras.papers.legacy import Table, reported
 
 # Which of the paper's columns stands beside ours.
 _BESIDE = {"balanced": "MNIST", "unbalanced": "MNIST unbalanced"}

@@ -1,11 +1,10 @@
 """Garay-Maestre, Gallego and Calvo-Zaragoza: Data Augmentation via Variational Auto-Encoders."""
 
-from dagen_keras.papers.garay_maestre.experiment import compute
-from dagen_keras.papers.garay_maestre.grid import PARAMETERS, PROFILES, cells
-from dagen_keras.papers.garay_maestre.results import report
-from dagen_keras.runs.paper import Paper
+from dagen_keras.papers import listed
+from dagen_keras.papers.garay_maestre import cells, protocol, report
+from dagen_keras.study import Study
 
-PAPER = Paper(
+STUDY = Study(
     key="garay_maestre",
     title="Data Augmentation via Variational Auto-Encoders",
     reference="U. Garay-Maestre, A.-J. Gallego, J. Calvo-Zaragoza. CIARP 2018, LNCS 11401.",
@@ -14,10 +13,14 @@ PAPER = Paper(
         "from one VAE a class?"
     ),
     notebook="01_garay_maestre.ipynb",
-    protocol_version=1,
-    parameters=PARAMETERS,
-    profiles=PROFILES,
-    cells=cells,
-    compute=compute,
-    report=report,
+    protocol_version=2,
+    profiles=protocol.PROFILES,
+    cells=protocol.cells,
+    compute=cells.COMPUTE,
+    claims=protocol.CLAIMS,
+    listed=listed("garay_maestre"),
+    data=report.data,
+    tables=report.tables,
+    figures=report.figures,
+    errata=report.errata,
 )

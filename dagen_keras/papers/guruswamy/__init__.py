@@ -5,7 +5,7 @@ from dagen_keras.papers.guruswamy.data import prepare
 from dagen_keras.papers.guruswamy.experiment import compute
 from dagen_keras.papers.guruswamy.grid import METHODS, PARAMETERS, PROFILES, cells
 from dagen_keras.papers.guruswamy.results import report
-from dagen_keras.runs.paper import Paper
+from dagen_keras.papers.legacy import Paper
 
 PAPER = Paper(
     key="guruswamy",

@@ -11,7 +11,7 @@ from dagen_keras.evaluate import (
 )
 from dagen_keras.papers.guruswamy.grid import PROPORTIONS, TABLE1
 from dagen_keras.papers.guruswamy.scores import of_paper, title_of_role, wide
-from dagen_keras.runs.paper import Claim
+from dagen_keras.papers.legacy import Claim
 
 WILCOXON = f"One-sided Wilcoxon signed-rank test over seeds, alpha {ALPHA}."
 POINTS = "points of accuracy"

@@ -8,7 +8,7 @@ import numpy as np
 from dagen_keras import backend, datasets
 from dagen_keras.datasets.oasis import block_mean
 from dagen_keras.papers.guruswamy.grid import sparse_classes
-from dagen_keras.runs.paper import RunError
+from dagen_keras.papers.legacy import RunError
 
 VALIDATION_SHARE = 0.1
 

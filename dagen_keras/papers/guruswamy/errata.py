@@ -5,7 +5,7 @@ import numpy as np
 from dagen_keras.evaluate import paired_difference
 from dagen_keras.papers.guruswamy.grid import TABLE1
 from dagen_keras.papers.guruswamy.scores import of_paper, wide
-from dagen_keras.runs.paper import Erratum
+from dagen_keras.papers.legacy import Erratum
 
 NEGATIVE, POSITIVE = 198_738, 78_786
 

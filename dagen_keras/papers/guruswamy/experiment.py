@@ -12,7 +12,7 @@ from dagen_keras.papers.guruswamy.data import prepare
 from dagen_keras.papers.guruswamy.filling import filler
 from dagen_keras.papers.guruswamy.generators import Setting
 from dagen_keras.papers.guruswamy.grid import top_k
-from dagen_keras.runs.paper import by_kind
+from dagen_keras.papers.legacy import by_kind
 
 CLASSIFIER_BATCH = 64
 

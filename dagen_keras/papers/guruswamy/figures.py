@@ -7,8 +7,8 @@ import numpy as np
 
 from dagen_keras import plots
 from dagen_keras.papers.guruswamy.grid import GENERATIVE, METHODS
-from dagen_keras.runs.packing import picture
-from dagen_keras.runs.paper import Figure
+from dagen_keras.papers.legacy import Figure
+from dagen_keras.study.packing import picture
 
 # The paper's figures: the method whose images they show (None: any that trains an ALI), and which
 # of its pictures.

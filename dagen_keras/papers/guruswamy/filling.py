@@ -8,7 +8,7 @@ from dagen_keras import backend
 from dagen_keras.augment import ClassicTransforms
 from dagen_keras.datasets import Bytes
 from dagen_keras.papers.guruswamy import generators
-from dagen_keras.runs.packing import png
+from dagen_keras.study.packing import png
 
 PART = 5000
 SHOWN_CLASSES, SHOWN, COLUMNS = 10, 80, 8

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dagen_keras import datasets
-from dagen_keras.runs.paper import Cell, Parameter
+from dagen_keras.papers.legacy import Cell, Parameter
 
 # Shares that sparse classes are cut to. CIFAR-100's are 20 random classes, five a share.
 SHARES_OF_CLASSES = {1: 0.5, 3: 0.65, 7: 0.8}

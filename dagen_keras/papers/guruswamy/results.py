@@ -12,7 +12,7 @@ from dagen_keras.papers.guruswamy.tables import (
     synthetic_table,
     table1,
 )
-from dagen_keras.runs.paper import Report
+from dagen_keras.papers.legacy import Report
 
 
 def report(frame, parameters):

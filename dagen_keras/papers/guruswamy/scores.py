@@ -5,7 +5,7 @@ import pandas as pd
 
 from dagen_keras import datasets
 from dagen_keras.papers.guruswamy.grid import ROLES, top_k
-from dagen_keras.runs.paper import reported
+from dagen_keras.papers.legacy import reported
 
 NUMBERS = ["accuracy", "top_k_accuracy", "balanced_accuracy", "synthetic_accuracy"]
 LISTS = ["recalls", "tested", "left", "sparse", "diversity", "looked_at", "collapsed"]

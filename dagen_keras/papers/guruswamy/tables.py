@@ -6,7 +6,7 @@ import pandas as pd
 from dagen_keras.evaluate import mean_interval, paired_difference
 from dagen_keras.papers.guruswamy.grid import GENERATIVE, METHODS, TABLE1
 from dagen_keras.papers.guruswamy.scores import of_paper, wide
-from dagen_keras.runs.paper import Table, reported
+from dagen_keras.papers.legacy import Table, reported
 
 INTERVAL = "95 % intervals of the mean (Student's t over runs)"
 

@@ -1,22 +1,29 @@
-"""What a paper's module says of itself: parameters, cells, and what it reports."""
+"""The form of version 1, and what makes a `Study` of it, until each paper has the new one."""
 
-import functools
 import hashlib
-import html
-import importlib.resources
-import io
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 
+from dagen_keras.checks import RunError
+from dagen_keras.papers import reported
+from dagen_keras.study.claims import Decided
+from dagen_keras.study.report import Erratum, Figure, Report, Table
+from dagen_keras.study.study import Study
+
+__all__ = ["Cell", "Claim", "Erratum", "Figure", "Paper", "Parameter", "Report", "Table"]
+__all__ += ["PROFILES", "RunError", "as_study", "by_kind", "reported", "resolve_parameters"]
+
+SUPERSEDED = (
+    "These results are of protocol version 1 and superseded: few seeds, short training and a rule "
+    "that read a large p as a refutation decided them as much as the methods did. No number here "
+    "is a finding; version 2 of this paper is not computed yet."
+)
+
 PROFILES = ("smoke", "quick", "paper")
-
-
-class RunError(RuntimeError):
-    """A run that cannot be done as asked; says why and what would be right."""
 
 
 @dataclass(frozen=True)
@@ -125,39 +132,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of a report. `name` is its file's; `unit` says what its numbers are in."""
-
-    name: str
-    title: str
-    unit: str
-    frame: pd.DataFrame
-    note: str = ""
-
-    def _repr_html_(self):
-        heading = f"<b>{html.escape(self.title)}</b> [{html.escape(self.unit)}]"
-        table = self.frame.to_html(index=False, na_rep="–")
-        return f"{heading}{table}<p>{html.escape(self.note)}</p>"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of a report. `draw()` returns a matplotlib figure."""
-
-    name: str
-    caption: str
-    draw: Callable
-
-    def _ipython_display_(self):
-        import matplotlib.pyplot as plt
-        from IPython.display import Markdown, display
-
-        drawn = self.draw()
-        display(Markdown(self.caption), drawn)
-        plt.close(drawn)
-
-
-@dataclass(frozen=True)
 class Claim:
     """A sentence of the paper, the test that decides it, and what came out."""
 
@@ -189,63 +163,6 @@ class Claim:
             unit=unit,
             paper=paper,
         )
-
-
-@dataclass(frozen=True)
-class Erratum:
-    """What in the paper or its code does not hold, and the evidence computed here."""
-
-    text: str
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that is made from a ledger. `report[name]` is the table or figure of that name.
-
-    `data` is how titles name the data.
-    """
-
-    data: str = ""
-    tables: list = field(default_factory=list)
-    figures: list = field(default_factory=list)
-    claims: list = field(default_factory=list)
-    errata: list = field(default_factory=list)
-
-    def __getitem__(self, name):
-        for part in (*self.tables, *self.figures):
-            if part.name == name:
-                return part
-        return f"'{name}' has no finished cell to be made from yet."
-
-    def claims_table(self):
-        """One row a claim: its verdict, effect, interval, p-value and test."""
-        rows = [
-            {
-                "claim": f"{claim.number}. {claim.text}",
-                "verdict": claim.verdict,
-                "ours": claim.effect,
-                "low": claim.low,
-                "high": claim.high,
-                "unit": claim.unit,
-                "paper": claim.paper,
-                "p": claim.p_value,
-                "pairs": claim.n_pairs,
-                "test": claim.test,
-            }
-            for claim in self.claims
-        ]
-        return Table(
-            "claims",
-            f"Claims on {self.data}",
-            "effects with 95 % bootstrap intervals, in the unit of each row",
-            pd.DataFrame(rows),
-        )
-
-    def errata_table(self):
-        """One row an erratum, with its evidence."""
-        rows = [{"erratum": e.text, "evidence": e.evidence} for e in self.errata]
-        return Table("errata", f"Errata, with evidence on {self.data}", "text", pd.DataFrame(rows))
 
 
 @dataclass(frozen=True)
@@ -293,13 +210,6 @@ def by_kind(**functions):
     return compute
 
 
-@functools.cache
-def reported(name):
-    """A table of a paper's own numbers, `papers/reported/<name>.csv`, as a frame."""
-    file = importlib.resources.files("dagen_keras.papers") / "reported" / f"{name}.csv"
-    return pd.read_csv(io.StringIO(file.read_text()))
-
-
 def resolve_parameters(paper, profile, overrides=None):
     """Every parameter of `paper` at `profile`, with checked `overrides`.
 
@@ -318,3 +228,132 @@ def resolve_parameters(paper, profile, overrides=None):
         name: parameter.parse(name, chosen.get(name, parameter.default))
         for name, parameter in paper.parameters.items()
     }
+
+
+def as_study(paper):
+    """The `Study` of a `Paper`; its results are marked as superseded."""
+    profiles = {name: _Settings(resolve_parameters(paper, name), paper, name) for name in PROFILES}
+
+    def cells(settings, frame):
+        first = paper.cells(dict(settings))
+        found = first
+        if paper.follow_up is not None and "table" in frame:
+            found = first + paper.follow_up(dict(settings), frame)
+        return [_Cell(cell) for cell in found]
+
+    def made(frame):
+        """The report of a frame; a frame of nothing has the columns that it asks for."""
+        columns = ("table", "row", "column", "seed", "data", "seconds", "device", "backend")
+        return frame if "table" in frame else frame.reindex(columns=columns)
+
+    class Old(Study):
+        def grid(self, settings, frame_of):
+            first = cells(settings, frame_of([]))
+            if paper.follow_up is None:
+                return first
+            return cells(settings, made(frame_of(first)))
+
+        def report(self, frame, settings):
+            old = paper.report(made(frame), dict(settings))
+            claims = [_decided(paper.key, claim) for claim in old.claims]
+            return _Report(old.data, old.tables, old.figures, claims, old.errata)
+
+    return Old(
+        key=paper.key,
+        title=paper.title,
+        reference=paper.reference,
+        question=paper.question,
+        notebook=paper.notebook,
+        protocol_version=paper.protocol_version,
+        profiles=profiles,
+        cells=cells,
+        compute={"old": lambda c, bench: _compute(paper, c, bench)},
+        claims=(),
+        listed={},
+        data=lambda settings: paper.report(made(pd.DataFrame()), dict(settings)).data,
+        tables=None,
+        figures=None,
+        errata=None,
+        superseded=SUPERSEDED,
+    )
+
+
+def _compute(paper, cell, bench):
+    return paper.compute(cell.old.parameters, cell.seed, bench.data(cell.dataset))
+
+
+class _Settings(dict):
+    """Parameters of a `Paper` at a profile, as a study's settings."""
+
+    def __init__(self, values, paper, profile):
+        super().__init__(values)
+        self.paper, self.profile = paper, profile
+
+    def flat(self):
+        return dict(self)
+
+    def replace(self, changes):
+        resolved = resolve_parameters(self.paper, self.profile, changes)
+        return _Settings(resolved, self.paper, self.profile)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A `Cell` of version 1, with the key that its results have in the ledgers."""
+
+    old: Cell
+
+    kind, serves, shares = "old", (), ()
+
+    @property
+    def seed(self):
+        return self.old.seed
+
+    @property
+    def dataset(self):
+        return self.old.dataset
+
+    @property
+    def factors(self):
+        return {"table": self.old.table, "row": self.old.row, "column": self.old.column}
+
+    @property
+    def settings(self):
+        return {"parameters": _Settings(self.old.parameters, None, None)}
+
+    def __str__(self):
+        return str(self.old)
+
+    def key(self, study, protocol_version, fingerprint):
+        means = [study, protocol_version, self.old.parameters, self.seed, fingerprint]
+        text = json.dumps(means, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def row(self, record):
+        ran_on = {name: record.get(name) for name in ("data", "seconds", "device", "backend")}
+        place = {**self.factors, "seed": self.seed}
+        return {**self.old.parameters, **place, **ran_on, **record["values"]}
+
+
+class _Report(Report):
+    def __getitem__(self, name):
+        for part in (*self.tables, *self.figures):
+            if part.name == name:
+                return part
+        return f"'{name}' has no finished cell to be made from yet."
+
+
+def _decided(key, claim):
+    return Decided(
+        paper=key,
+        id=str(claim.number),
+        text=claim.text,
+        form=claim.test,
+        verdict=claim.verdict,
+        estimate=claim.effect,
+        low=claim.low,
+        high=claim.high,
+        p_value=claim.p_value,
+        n=claim.n_pairs,
+        unit=claim.unit,
+    )

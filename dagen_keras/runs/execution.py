@@ -1,0 +1,189 @@
+"""Computing cells: here one after the other, or by worker processes of a dask cluster."""
+
+import collections
+import contextlib
+import os
+import time
+import traceback
+
+from dagen_keras.checks import RunError
+from dagen_keras.study.bench import Bench
+
+# A worker process computes with one thread: two such processes do more than one of two threads.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
+
+
+def execute(study, cell, bench, code):
+    """Computes one cell where it is called.
+
+    Args:
+        study: a `Study`.
+        cell: one of its cells.
+        bench: this process's `Bench`.
+        code: what `code.identity` found when the run began.
+
+    Returns:
+        A record without its key. An exception is recorded (`status` "failed"), not raised.
+    """
+    from dagen_keras import backend
+
+    record = _record(study, cell, code)
+    start, start_cpu = time.perf_counter(), time.process_time()
+    try:
+        data = bench.data(cell.dataset)
+        record["fingerprint"], record["data"] = data.fingerprint, data.description
+        values = study.run(cell, bench)
+        cell.row({**record, "values": values})  # Refuses values that are called like factors.
+        record["values"] = values
+    except Exception as error:
+        _fail(record, error)
+    record["seconds"] = round(time.perf_counter() - start, 3)
+    record["cpu_seconds"] = round(time.process_time() - start_cpu, 3)
+    record["device"] = backend.device()
+    record["backend"] = backend.keras.backend.backend()
+    record["versions"] = backend.versions()
+    record["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S")
+    return record
+
+
+def _record(study, cell, code):
+    return {
+        "status": "done",
+        "study": study.key,
+        "protocol_version": study.protocol_version,
+        "kind": cell.kind,
+        "factors": cell.factors,
+        "settings": {name: group.flat() for name, group in cell.settings.items()},
+        "seed": cell.seed,
+        "dataset": cell.dataset,
+        "cell": str(cell),
+        "values": {},
+        "seconds": 0.0,
+        "cpu_seconds": 0.0,
+        "device": None,
+        "backend": None,
+        "code": code,
+    }
+
+
+def _fail(record, error):
+    record["status"] = "failed"
+    record["error"] = f"{type(error).__name__}: {error}"
+    record["traceback"] = "".join(traceback.format_exception(error))
+
+
+def tasks(cells):
+    """Cells in lists of those that share what is trained, in the order of their first ones."""
+    found = collections.defaultdict(list)
+    for number, cell in enumerate(cells):
+        found[(cell.shares, cell.dataset) if cell.shares else number].append(cell)
+    return list(found.values())
+
+
+def execute_all(study, cells, bench, code, may_start, cluster=None, workers=2):
+    """Yields (cell, record) as cells finish.
+
+    Args:
+        study: a `Study`.
+        cells: the cells to compute, those first that decide most.
+        bench: this process's `Bench`; workers have their own.
+        code: what `code.identity` found when the run began.
+        may_start: `may_start(cell)`, whether there is time for it; else it is left out.
+        cluster: address of a dask scheduler, or "local" for worker processes here; None
+            computes in this process, in order.
+        workers: processes of a local cluster.
+
+    Raises:
+        RunError: if the cluster cannot be reached, or its workers have several threads.
+    """
+    if cluster is None:
+        for task in tasks(cells):
+            for cell in filter(may_start, task):
+                yield cell, execute(study, cell, bench, code)
+        return
+    with _client(cluster, workers) as client:
+        yield from _on_workers(client, study, cells, bench, code, may_start)
+
+
+def _on_workers(client, study, cells, bench, code, may_start):
+    """Each worker takes one task after the other, and of a task one cell after the other."""
+    from distributed import as_completed
+
+    waiting = collections.deque(tasks(cells))
+    lanes = {name: collections.deque() for name in client.scheduler_info(n_workers=-1)["workers"]}
+    running, finished = {}, as_completed()
+
+    def submit(worker):
+        while lanes[worker] or waiting:
+            if not lanes[worker]:
+                lanes[worker].extend(waiting.popleft())
+            cell = lanes[worker].popleft()
+            if may_start(cell):
+                future = client.submit(
+                    *(_on_worker, study, cell, bench.data_dir, bench.download, code),
+                    workers=[worker],
+                    allow_other_workers=True,  # If the worker dies.
+                    pure=False,
+                )
+                running[future] = worker, cell
+                finished.add(future)
+                return
+
+    for worker in lanes:
+        submit(worker)
+    while running:
+        future = next(finished)
+        worker, cell = running.pop(future)
+        try:
+            record = future.result()
+        except Exception as error:  # The worker is gone, say for want of memory.
+            record = _record(study, cell, code)
+            _fail(record, error)
+        submit(worker)
+        yield cell, record
+
+
+def _on_worker(study, cell, data_dir, download, code):
+    from distributed import get_worker
+
+    worker = get_worker()
+    if not hasattr(worker, "bench"):
+        worker.bench = Bench(data_dir, download)
+    return execute(study, cell, worker.bench, code)
+
+
+@contextlib.contextmanager
+def _client(address, workers):
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise RunError("--cluster needs dask: pip install 'dagen-keras[cluster]'.") from error
+    with contextlib.ExitStack() as stack:
+        if address == "local":
+            environment = {**ONE_THREAD, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "")}
+            environment = {name: value for name, value in environment.items() if value}
+            stack.enter_context(
+                dask.config.set({"distributed.nanny.pre-spawn-environ": environment})
+            )
+            address = stack.enter_context(
+                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            )
+        try:
+            client = stack.enter_context(Client(address, timeout=10))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"no dask scheduler answers at {address!r}: {error}.") from error
+        found = client.scheduler_info(n_workers=-1)["workers"].values()
+        if any(worker["nthreads"] > 1 for worker in found):
+            raise RunError(
+                "the workers of the cluster must have one thread each, because Keras's seeds "
+                "are a process's: start them with `dask worker ADDRESS --nthreads 1`."
+            )
+        if not found:
+            raise RunError(f"the dask scheduler at {address!r} has no workers: start some.")
+        yield client

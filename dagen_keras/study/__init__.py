@@ -1,0 +1,46 @@
+"""The forms that studies of papers share: settings, cells, bench, claims, tables, figures."""
+
+from dagen_keras.study.bench import Bench
+from dagen_keras.study.cells import Cell, cell
+from dagen_keras.study.claims import (
+    Comparison,
+    Decided,
+    Decision,
+    Exceeds,
+    Gate,
+    Larger,
+    Listed,
+    NotLarger,
+    NotWorse,
+    Shown,
+    Within,
+)
+from dagen_keras.study.report import Erratum, Figure, Report, Table
+from dagen_keras.study.settings import Settings
+from dagen_keras.study.study import PROFILES, Study
+from dagen_keras.study.tables import Summary
+
+__all__ = [
+    "PROFILES",
+    "Bench",
+    "Cell",
+    "Comparison",
+    "Decided",
+    "Decision",
+    "Erratum",
+    "Exceeds",
+    "Figure",
+    "Gate",
+    "Larger",
+    "Listed",
+    "NotLarger",
+    "NotWorse",
+    "Report",
+    "Settings",
+    "Shown",
+    "Study",
+    "Summary",
+    "Table",
+    "Within",
+    "cell",
+]

@@ -1,0 +1,67 @@
+"""A process's memory while it computes cells: data, compiled models, and what was fitted."""
+
+import collections
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from dagen_keras import datasets
+from dagen_keras.models.training import ReusableModel, get_state, set_state
+
+
+class Bench:
+    """Data and models by key, so that cells share what they have in common.
+
+    Sharing never changes a number: a cell alone equals the cell after others. What is made for a
+    key must therefore depend on the key alone.
+
+    Args:
+        data_dir: where datasets are that are not bundled.
+        download: whether data that is not there may be downloaded.
+        fits: how many fitted models are kept; of more, those that were used longest ago go.
+    """
+
+    def __init__(self, data_dir: str | None = None, download: bool = True, fits: int = 4):
+        self.data_dir, self.download, self.fits = data_dir, download, fits
+        self._kept = {}
+        self._fitted = collections.OrderedDict()
+
+    def data(self, name: str) -> datasets.Dataset:
+        """The dataset of a name, read once."""
+        return self.once(
+            ("data", name),
+            lambda: datasets.load(name, data_dir=self.data_dir, download=self.download),
+        )
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make()` returned the first time for this key. It is kept for good."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def reusable(self, key: Hashable, build: Callable, **compile_arguments) -> ReusableModel:
+        """The `ReusableModel` of a key, compiled once."""
+        return self.once(("reusable", key), lambda: ReusableModel(build, **compile_arguments))
+
+    def fitted(self, key: Hashable, fit: Callable[[], Any]) -> Any:
+        """What `fit()` returned for this key, while it is among the last used.
+
+        A Keras model comes as a `Fitted`, which stays valid when the model is trained again.
+        """
+        if key not in self._fitted:
+            found = fit()
+            self._fitted[key] = Fitted(found) if hasattr(found, "variables") else found
+            while len(self._fitted) > self.fits:
+                self._fitted.popitem(last=False)
+        self._fitted.move_to_end(key)
+        return self._fitted[key]
+
+
+class Fitted:
+    """A trained model's weights. `model` is the model with just these, whatever it was used for."""
+
+    def __init__(self, model):
+        self._model, self._state = model, get_state(model)
+
+    @property
+    def model(self):
+        return set_state(self._model, self._state)

@@ -1,0 +1,47 @@
+"""Reading a frame: one row a finished cell, factors and values side by side."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def select(frame: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+    """The rows whose factors have these values; a list allows each of its values, None a gap.
+
+    A factor that the frame does not have is a gap in every row.
+    """
+    chosen = np.ones(len(frame), bool)
+    for name, value in where.items():
+        column = frame[name] if name in frame else pd.Series(None, frame.index, dtype=object)
+        wanted = value if isinstance(value, list | tuple) else [value]
+        matches = column.isin([one for one in wanted if one is not None])
+        if None in wanted:
+            matches |= column.isna()
+        chosen &= matches.to_numpy()
+    return frame[chosen]
+
+
+def by_seed(frame: pd.DataFrame, value: str, where: dict[str, Any]) -> pd.Series:
+    """One number a seed: `value` of the rows that `where` selects.
+
+    Where a factor has a list, the mean over the list; a seed that lacks one of its values, or has
+    NaN for it, is left out.
+
+    Raises:
+        ValueError: if a seed has two rows of the same factors in `where`: it must say more.
+    """
+    over = {name: list(v) for name, v in where.items() if isinstance(v, list | tuple)}
+    rows = select(frame, where)
+    if not len(rows) or value not in rows:
+        return pd.Series(dtype=float)
+    rows = rows.assign(**{value: pd.to_numeric(rows[value], errors="coerce")})
+    if rows.duplicated(["seed", *over]).any():
+        raise ValueError(f"{where} selects several cells of one seed; name more factors.")
+    if not over:
+        return rows.set_index("seed")[value].dropna().sort_index()
+    table = rows.pivot(index="seed", columns=list(over), values=value)
+    columns = list(itertools.product(*over.values()))
+    columns = columns if len(over) > 1 else [column for (column,) in columns]
+    return table.reindex(columns=columns).mean(axis=1, skipna=False).dropna().sort_index()

@@ -1,0 +1,86 @@
+"""The judge: a classifier of the whole training partition, which says whether generators trained.
+
+A gate asks whether a *model* trained, never whether its samples are good, which may be the claim:
+of a VAE, which share of its reconstructions of images that it has not seen the judge names by
+their class, relative to the images themselves.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from dagen_keras import backend, models
+from dagen_keras.study.bench import Bench
+from dagen_keras.study.claims import Gate
+from dagen_keras.study.settings import Positive, Settings
+
+BATCH = 100
+GATES = (
+    Gate("reconstructed", 0.9, "reconstructions named by the judge, relative to the images,"),
+    Gate(
+        "judge_accuracy",
+        {"mnist": 0.97, "fashion_mnist": 0.88, "cifar10": 0.8},
+        "accuracy of the judge",
+    ),
+)
+
+
+class Judging(Settings):
+    """How the judge is trained."""
+
+    updates: Positive = 2000
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A trained classifier (`chen_liu_cnn`) and its accuracy on the test partition."""
+
+    model: keras.Model
+    accuracy: float
+
+    def share_named(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """The share of images (n, height, width, channels) that it names by their labels (n,)."""
+        return accuracy(self.model, images, labels)
+
+
+def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
+    """The share of images that a classifier names by their labels, in [0, 1]."""
+    return float((models.predict(model, images, BATCH).argmax(axis=1) == labels).mean())
+
+
+def reserved(n: int, reserve: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of n training images cells may use, and which are kept for pilots and gates.
+
+    The `reserve` kept ones, at most an eighth, are drawn once for all seeds; both ascend.
+    """
+    order = np.random.default_rng(0).permutation(n)
+    kept, free = np.split(order, [min(reserve, n // 8)])
+    return np.sort(free), np.sort(kept)
+
+
+def judge_of(bench: Bench, dataset: str, judging: Judging, reserve: int) -> Judge:
+    """The judge of a dataset, trained once a process on all but the reserved images."""
+
+    def train():
+        data = bench.data(dataset)
+        free, _ = reserved(len(data.x_train), reserve)
+        model = models.ReusableModel(
+            lambda: models.chen_liu_cnn(data.n_classes, data.image_shape),
+            optimizer="adam",
+            loss="sparse_categorical_crossentropy",
+            **backend.convolution_compile_options(),
+        ).fresh(backend.subseed(0, "judge"))
+        images = data.x_train[free], data.y_train[free]
+        batches = models.ShuffledBatches(images, BATCH, backend.subseed(0, "judge", "order"))
+        model.fit(
+            batches,
+            epochs=-(-judging.updates // len(batches)),
+            steps_per_epoch=min(len(batches), judging.updates),
+            callbacks=[models.StopOnNonFiniteLoss("the judge")],
+            shuffle=False,
+            verbose=0,
+        )
+        return Judge(model, accuracy(model, data.x_test, data.y_test))
+
+    return bench.once(("judge", dataset, judging, reserve), train)
