@@ -3,8 +3,10 @@
 import argparse
 import collections
 import json
+import math
 import re
 import sys
+import time
 from pathlib import Path
 
 from dagen_keras.checks import RunError
@@ -150,9 +152,9 @@ def _run_all(options, root):
     runs = _runs(options, root / "results")
     if options.dry_run:
         return _dry_run(runs, options.fresh)
-    failures = []
+    deadline, failures = _deadline(options), []
     for run in runs:
-        failures += _each(runs, run, _compute, run, options)
+        failures += _each(runs, run, _compute, run, options, deadline)
         notebook = root / "notebooks" / run.study.notebook
         failures += _each(runs, run, notebooks.execute, run, notebook)
     page = (runs[0].results / options.profile / "index.html").resolve()
@@ -176,7 +178,9 @@ def _run_grids(options):
     runs = _runs(options)
     if options.dry_run:
         return _dry_run(runs, options.fresh)
-    failures = [failure for run in runs for failure in _each(runs, run, _compute, run, options)]
+    deadline, failures = _deadline(options), []
+    for run in runs:
+        failures += _each(runs, run, _compute, run, options, deadline)
     return _finish(failures, f"The ledgers are in {runs[0].results / options.profile}.")
 
 
@@ -190,7 +194,12 @@ def _each(runs, run, action, *arguments):
         return [f"{run.study.key}: {error}"]
 
 
-def _compute(run, options):
+def _deadline(options):
+    """When no cell is started any more: the time limit is of all papers together."""
+    return math.inf if options.time_limit is None else time.monotonic() + options.time_limit
+
+
+def _compute(run, options, deadline):
     if options.no_compute:
         with writer(run.directory):
             run.write_report()
@@ -200,7 +209,7 @@ def _compute(run, options):
             fresh=options.fresh,
             cluster=options.cluster,
             workers=options.workers,
-            time_limit=options.time_limit,
+            time_limit=deadline - time.monotonic(),
         )
     return [f"{run.study.key}: cell {r['cell']} failed: {r['error']}" for r in failed]
 

@@ -25,18 +25,19 @@ def test_committed_without_outputs_and_with_parameters(path):
 
 
 def test_every_paper_has_its_notebook():
-    assert {paper.notebook for paper in papers.get_all()} <= {path.name for path in NOTEBOOKS}
+    assert {study.notebook for study in papers.get_all()} <= {path.name for path in NOTEBOOKS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", papers.KEYS)
 def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, tmp_path):
     import papermill
 
-    paper = papers.get(key)
+    study = papers.get(key)
     executed = tmp_path / "alone.ipynb"
     start = time.monotonic()
     papermill.execute_notebook(
-        str(ROOT / "notebooks" / paper.notebook),
+        str(ROOT / "notebooks" / study.notebook),
         str(executed),
         parameters={"profile": "smoke", "results": str(tmp_path)},
         cwd=str(ROOT / "notebooks"),
@@ -46,7 +47,7 @@ def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, 
     )
     seconds = time.monotonic() - start
     assert seconds < SECONDS
-    run = runs.Run(paper, "smoke", results=tmp_path)
+    run = runs.Run(study, "smoke", results=tmp_path)
     assert run.missing() == {}
     assert run.failed() == []
     cells = [c for c in json.loads(executed.read_text())["cells"] if c["cell_type"] == "code"]
@@ -54,11 +55,12 @@ def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, 
     assert sum("image/png" in o.get("data", {}) for c in cells for o in c["outputs"]) >= 5
 
     before = run.ledger.path.read_bytes()
-    assert notebooks.execute(run, ROOT / "notebooks" / paper.notebook) == []
+    assert notebooks.execute(run, ROOT / "notebooks" / study.notebook) == []
     assert str(ROOT) not in (run.directory / "notebook.ipynb").read_text()
     assert run.ledger.path.read_bytes() == before, "drawing computes nothing"
 
 
+@pytest.mark.slow
 def test_an_interrupted_notebook_loses_nothing_and_goes_on(tmp_path):
     from jupyter_client.manager import start_new_kernel
 

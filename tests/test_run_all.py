@@ -2,39 +2,55 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from runs.toy import STUDY
 
-from dagen_keras import cli, runs
-from dagen_keras.papers.garay_maestre import PAPER
+from dagen_keras import cli, papers
+from dagen_keras.runs import Ledger, Run, notebooks
 
 ROOT = Path(__file__).parents[1]
-SMALL = ["-p", "figure3_levels", "1", "-p", "latent_dims", "2"]
 
 
 def _run_all(*arguments):
     return cli.run_all([str(a) for a in arguments], root=ROOT)
 
 
+def _main(*arguments):
+    return cli.main([str(a) for a in arguments])
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """The toy and another like it in place of the papers, and no notebooks."""
+    studies = {"toy": STUDY, "other": replace(STUDY, key="other", notebook="99_zz.ipynb")}
+    monkeypatch.setattr(papers, "KEYS", tuple(studies))
+    monkeypatch.setattr(papers, "get", studies.__getitem__)
+    monkeypatch.setattr(notebooks, "execute", lambda run, path: [])
+    return studies
+
+
 def test_list_names_the_papers(capsys):
     assert _run_all("--list") == 0
-    assert "garay_maestre" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert all(f"{key} " in out for key in papers.KEYS)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["garay"], "unknown paper 'garay'; known are"),
-        (["--profile", "fast"], "unknown profile 'fast'; known are smoke, quick, paper"),
-        (["-p", "sedes", "3"], "has a parameter 'sedes'; known are dataset, figure2_size"),
-        (["-p", "seeds", "three"], "parameter 'seeds' must be of type int, such as 8; got 'three'"),
-        (["-p", "dataset", "mnits"], "parameter 'dataset' must be of digits, photos"),
+        (["--profile", "fast"], "profile 'fast'; known are smoke, quick, overnight, paper"),
+        (["-p", "sedes", "3"], "no paper asked for has a setting 'sedes'; known are "),
+        (["-p", "vae.sedes", "3"], "no paper asked for has a setting 'vae.sedes'; known are "),
+        (["-p", "vae", "3"], "'vae' is a group of settings: name one of vae.sampling, "),
+        (["-p", "vae.sampling", "hmc"], "setting 'vae.sampling' must be 'prior' or 'uniform'"),
+        (["-p", "seeds", "three"], "setting 'seeds' must be a valid integer; got 'three'"),
+        (["-p", "dataset", "mnits"], "setting 'dataset' must be 'digits', "),
         (["-p", "train_sizes", "55"], "must be a multiple of the 10 classes"),
+        (["--fresh", "--no-compute"], "--no-compute computes nothing: give one of them"),
         (["--results", os.devnull + "/results"], "cannot be written"),
         (["-p", "dataset", "mnist", "--data-dir", "nowhere"], "nowhere'"),
     ],
@@ -48,7 +64,37 @@ def test_a_wrong_call_is_explained_in_a_line_without_a_traceback(
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
+    assert "Traceback" not in error
     assert list(tmp_path.rglob("runs.jsonl")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers", "0"], "must be a whole number from 1 on; got '0'"),
+        (["--workers", "two"], "must be a whole number from 1 on; got 'two'"),
+        *(
+            (["--time-limit", text], f"must be a time such as 90s, 150m or 7h; got '{text}'")
+            for text in ("x", "7", "h", "7 h", "1d", "1h30m", "nan")
+        ),
+    ],
+)
+def test_a_wrong_option_is_explained(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        _run_all("garay_maestre", *arguments, "--dry-run")
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_times_are_read():
+    assert [cli._seconds(text) for text in ("90s", "150m", "7h", "1.5h")] == [90, 9000, 25200, 5400]
+
+
+def test_a_profile_that_a_paper_lacks_is_refused_in_a_sentence(toy, capsys, tmp_path):
+    assert _run_all("toy", "--profile", "overnight", "--results", tmp_path) == 2
+    error = capsys.readouterr().err
+    assert error == "error: toy has no profile 'overnight' yet; it has quick, paper.\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_data_directory_is_explained(capsys, tmp_path):
@@ -61,85 +107,154 @@ def test_an_empty_data_directory_is_explained(capsys, tmp_path):
     assert str(empty) in error
 
 
-def test_dry_run_lists_cells_with_an_estimate_and_writes_nothing(capsys, tmp_path):
-    assert _run_all("garay_maestre", "--results", tmp_path, "--dry-run") == 0
+def test_dry_run_lists_cells_with_an_estimate_and_writes_nothing(capsys, tmp_path, toy):
+    assert _run_all("toy", "--results", tmp_path, "--dry-run") == 0
     out = capsys.readouterr().out
-    assert "Table 2, LS 3, 100 images, AUG+VAE, seed 0" in out
-    assert "12 of 12 cells to compute, about" in out
+    assert "square, n 3, on digits, seed 0" in out
+    assert "toy: 3 of 3 cells to compute, no time known before the first" in out
     assert list(tmp_path.iterdir()) == []
+    assert _main("run", "toy", "--results", tmp_path) == 0
+    before = sorted(tmp_path.rglob("*"))
+    assert _run_all("toy", "--results", tmp_path, "--dry-run", "-p", "numbers", "3,4,5") == 0
+    assert "toy: 2 of 3 cells to compute" in capsys.readouterr().out
+    assert _run_all("toy", "--results", tmp_path, "--dry-run", "--fresh") == 0
+    assert "toy: 3 of 3 cells to compute" in capsys.readouterr().out
+    assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_killed_in_the_middle_the_same_command_goes_on(tmp_path):
-    command = [sys.executable, "-m", "dagen_keras", "run", "garay_maestre", *SMALL]
-    command += ["--profile", "smoke", "--results", str(tmp_path)]
-    ledger = tmp_path / "smoke" / "garay_maestre" / "runs.jsonl"
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if ledger.exists() and ledger.read_text().count("\n") >= 2:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = ledger.read_text()
-    whole = before[: before.rfind("\n") + 1]
-    n_done = whole.count("\n")
-    assert n_done >= 2
-    with ledger.open("a") as file:
-        file.write('{"key": "torn')
-    subprocess.run(command, check=True, capture_output=True)
-    after = ledger.read_text()
-    assert after.startswith(whole)
-    records = [json.loads(line) for line in after.splitlines()]
-    keys = [record["key"] for record in records]
-    assert len(keys) == len(set(keys)), "every finished cell once"
-    assert all(record["status"] == "done" for record in records)
-    parameters = {"figure3_levels": "1", "latent_dims": "2"}
-    run = runs.Run(PAPER, "smoke", parameters, results=tmp_path)
-    assert n_done < len(keys) == len({run.key(cell) for cell in run.cells})
-    assert run.missing() == {}
+def test_a_nested_setting_changes_the_cells_of_the_papers_that_have_it(capsys, tmp_path):
+    arguments = ["garay_maestre", "guruswamy", "--profile", "smoke", "--dry-run"]
+    arguments += ["--results", tmp_path]
+    keys = []
+    for sampling in ("prior", "uniform"):
+        assert _run_all(*arguments, "-p", "vae.sampling", sampling) == 0
+        cells = [line for line in capsys.readouterr().out.splitlines() if "seed" in line]
+        keys.append({line.split()[0] for line in cells})
+    assert keys[0] != keys[1]
+    assert keys[0] & keys[1], "those of the other paper, and those without a VAE"
+
+
+def test_the_same_command_goes_on_and_a_paper_named_twice_runs_once(capsys, tmp_path, toy):
+    assert _main("run", "toy", "toy", "--results", tmp_path) == 0
+    ledger = Ledger(tmp_path / "quick" / "toy" / "runs.jsonl")
+    before = ledger.path.read_bytes()
+    assert len(ledger.records()) == 3
+    assert f"The ledgers are in {tmp_path / 'quick'}." in capsys.readouterr().out
+    assert _run_all("toy", "other", "toy", "--results", tmp_path, "--no-compute") == 0
+    out = capsys.readouterr().out
+    assert ledger.path.read_bytes() == before
+    assert out.count("toy: How large is a square?") == 1
+    assert "1 not decided" in out
+    assert f"Open {(tmp_path / 'quick' / 'index.html').resolve()} in a browser." in out
+    page = (tmp_path / "quick" / "index.html").read_text()
+    assert "3 of 3 computed" in page
+    assert "0 of 3 computed" in page
 
 
 def test_a_failed_cell_and_notebook_give_status_1_and_say_how_to_go_on(
-    capsys, tmp_path, monkeypatch
+    capsys, tmp_path, monkeypatch, toy
 ):
-    from dagen_keras.runs import notebooks
-
-    def fail(parameters, seed, data):
-        raise ValueError("told to fail")
-
-    monkeypatch.setattr("dagen_keras.papers.garay_maestre.PAPER", _with_compute(fail))
+    monkeypatch.setenv("TOY_TROUBLE", "2:fail")
     monkeypatch.setattr(notebooks, "execute", lambda run, path: ["a cell of the notebook failed"])
-    assert _run_all("garay_maestre", "--profile", "smoke", "--results", tmp_path) == 1
+    assert _run_all("toy", "--results", tmp_path) == 1
     error = capsys.readouterr().err
-    assert (
-        "garay_maestre: cell Table 2, 30 images, CNN, seed 0 failed: ValueError: told to" in error
-    )
+    assert "toy: cell square, n 2, on digits, seed 0 failed: ValueError: told to fail" in error
     assert "a cell of the notebook failed" in error
     assert error.strip().endswith("it tries only what is missing.")
-    assert "cells failed" in (tmp_path / "smoke" / "index.html").read_text()
+    assert "cells failed" in (tmp_path / "quick" / "index.html").read_text()
 
 
-def test_no_compute_draws_what_is_there(capsys, tmp_path, monkeypatch):
-    def forbidden(parameters, seed, data):
-        raise AssertionError("computed")
-
-    monkeypatch.setattr("dagen_keras.papers.garay_maestre.PAPER", _with_compute(forbidden))
-    arguments = ["run", "garay_maestre", "--no-compute", "--results", str(tmp_path)]
-    assert cli.main(arguments) == 0
-    assert "0 of 12 computed" in (tmp_path / "quick" / "index.html").read_text()
-
-
-def test_an_interrupt_says_that_nothing_is_lost(capsys, tmp_path, monkeypatch):
-    def interrupt(parameters, seed, data):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("dagen_keras.papers.garay_maestre.PAPER", _with_compute(interrupt))
-    assert _run_all("garay_maestre", "--results", tmp_path) == 130
+def test_an_interrupt_says_that_nothing_is_lost(capsys, tmp_path, monkeypatch, toy):
+    monkeypatch.setenv("TOY_TROUBLE", "2:interrupt")
+    assert _run_all("toy", "--results", tmp_path) == 130
     assert "Every finished cell is in the ledger" in capsys.readouterr().err
 
 
-def _with_compute(compute):
-    import dataclasses
+def test_out_of_time_it_ends_well_and_says_what_is_left(capsys, tmp_path, toy):
+    assert _main("run", "--time-limit", "0s", "--results", tmp_path) == 0
+    out = capsys.readouterr().out
+    for key in toy:
+        assert f"{key}: 3 cells were not started, for want of time; the same command" in out
+    assert _main("run", "toy", "--time-limit", "1h", "--results", tmp_path) == 0
+    assert "not started" not in capsys.readouterr().out
 
-    return dataclasses.replace(PAPER, compute=compute)
+
+def test_the_time_limit_is_of_all_papers_together(tmp_path, toy, monkeypatch):
+    now, limits = [100.0], []
+
+    def compute(run, time_limit, **others):
+        limits.append(time_limit)
+        now[0] += 40
+        return []
+
+    monkeypatch.setattr(Run, "compute", compute)
+    monkeypatch.setattr(cli.time, "monotonic", lambda: now[0])
+    assert _main("run", "--time-limit", "60s", "--results", tmp_path) == 0
+    assert limits == [60, 20]
+
+
+def _lines(*changes):
+    record = {"key": "0", "status": "done", "values": {}, "study": "toy", "protocol_version": 2}
+    return "".join(json.dumps({**record, **change}) + "\n" for change in changes)
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A ledger of the toy that was computed on another machine; its last line is torn."""
+    path = tmp_path / "elsewhere" / "quick" / "toy" / "runs.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(_lines({"key": "a"}, {"key": "b"}) + '{"key": "c", "sta')
+    return path
+
+
+def test_merge_adds_the_cells_computed_elsewhere_once(elsewhere, tmp_path, toy, capsys):
+    here = Ledger(tmp_path / "here" / "quick" / "toy" / "runs.jsonl")
+    here.append(json.loads(_lines({"key": "a"})))
+    command = ["merge", elsewhere, "--results", tmp_path / "here"]
+    for n, keys in ((1, ["a", "b"]), (0, ["a", "b"])):
+        assert _main(*command) == 0
+        assert f"toy, quick: {n} records added to '{here.path}'." in capsys.readouterr().out
+        assert [record["key"] for record in here.records()] == keys
+    assert _main(*command, "--profile", "paper") == 0
+    assert len(Ledger(tmp_path / "here" / "paper" / "toy" / "runs.jsonl").records()) == 2
+
+
+def test_merged_cells_are_not_computed_again(tmp_path, toy):
+    there, here = (Run(STUDY, results=tmp_path / name) for name in ("there", "here"))
+    there.compute(progress=False)
+    assert _main("merge", there.ledger.path, "--results", tmp_path / "here") == 0
+    assert here.missing() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must hold results of one paper, of protocol version 2 on"),
+        (_lines({}, {"study": "other"}), "must hold results of one paper"),
+        ('{"key": "0", "status": "done", "values": {}, "paper": "toy"}\n', "of one paper"),
+        (None, "there is no ledger"),
+    ],
+)
+def test_a_ledger_that_cannot_be_merged_is_refused(text, message, elsewhere, tmp_path, toy, capsys):
+    elsewhere.write_text(text) if text is not None else elsewhere.unlink()
+    assert _main("merge", elsewhere, "--results", tmp_path / "here") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert not (tmp_path / "here").exists()
+
+
+def test_merge_asks_for_what_the_path_does_not_say_and_refuses_itself(
+    elsewhere, tmp_path, toy, capsys
+):
+    assert _main("merge", elsewhere, "--results", tmp_path / "elsewhere") == 2
+    assert "is the ledger of this results directory" in capsys.readouterr().err
+    moved = elsewhere.rename(tmp_path / "runs.jsonl")
+    assert _main("merge", moved, "--results", tmp_path / "here") == 2
+    assert "whose profile" in capsys.readouterr().err
+    assert _main("merge", moved, "--results", tmp_path / "here", "--profile", "quick") == 0
+
+
+def test_a_ledger_of_an_unknown_paper_is_refused(elsewhere, tmp_path, capsys):
+    assert _main("merge", elsewhere, "--results", tmp_path / "here") == 2
+    assert "unknown paper 'toy'; known are" in capsys.readouterr().err

@@ -13,7 +13,11 @@ from dagen_keras.evaluate.classification import (
 )
 from dagen_keras.evaluate.distances import FeatureStatistics, frechet_distance, kernel_distance
 from dagen_keras.evaluate.diversity import diversity
-from dagen_keras.evaluate.neighbors import nearest_training_distance, precision_recall
+from dagen_keras.evaluate.neighbors import (
+    density_coverage,
+    nearest_training_distance,
+    precision_recall,
+)
 from dagen_keras.evaluate.probabilities import inception_score
 from dagen_keras.evaluate.significance import (
     ALPHA,
@@ -59,6 +63,7 @@ __all__ = [
     "bootstrap_median_interval",
     "compare_paired",
     "crossed_bootstrap",
+    "density_coverage",
     "detectable",
     "diversity",
     "equivalence",

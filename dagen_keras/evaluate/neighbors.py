@@ -1,4 +1,4 @@
-"""Measures by nearest neighbours: precision and recall of samples, and memorisation."""
+"""Measures by nearest neighbours: of samples against real images, and memorisation."""
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_chunked
@@ -44,8 +44,7 @@ def precision_recall(real_features, generated_features, k=3):
 
 def _share_inside(points, centres, k):
     """The share of points in the ball of any centre, its surface included up to rounding."""
-    distances, _ = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(centres).kneighbors()
-    squared_radii = distances[:, -1] ** 2 + TOLERANCE * np.einsum("ij,ij->i", centres, centres)
+    squared_radii = _squared_radii(centres, k)
     chunks = pairwise_distances_chunked(
         points,
         centres,
@@ -54,6 +53,56 @@ def _share_inside(points, centres, k):
         squared=True,
     )
     return float(np.concatenate(list(chunks)).mean())
+
+
+def _squared_radii(centres, k):
+    """Squared distances to the k-th nearest other centre, and a little for rounding."""
+    distances, _ = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(centres).kneighbors()
+    return distances[:, -1] ** 2 + TOLERANCE * np.einsum("ij,ij->i", centres, centres)
+
+
+def density_coverage(real_features, generated_features, k=5):
+    """Density and coverage of Naeem et al. 2020, https://arxiv.org/abs/2002.09797, eqs. 3 and 4.
+
+    Each real image has a ball that reaches to its k-th nearest other real image. Density is the
+    mean number of balls that hold a generated image, over k; coverage is the share of the balls
+    that hold a generated image. Both are near 1 for images of one distribution, where coverage is
+    1 - 2^-k for many images. Only real images have balls, so that an odd generated one does not
+    make either better.
+
+    Memory does not grow with the square of n.
+
+    Args:
+        real_features, generated_features: arrays (n, d).
+        k: which neighbour, 1 or more.
+
+    Returns:
+        (density, coverage): 0 or more, and in [0, 1].
+
+    Raises:
+        ValueError: if an array is not finite, not (n, d) with the other's d, or there are k or
+            fewer real images.
+    """
+    real, generated = rows.pair(real_features, generated_features)
+    rows.count("k", k, 1)
+    if len(real) <= k:
+        raise ValueError(f"k = {k} needs at least {k + 1} real images; got {len(real)}.")
+    centre = real.mean(axis=0)
+    real, generated = real - centre, generated - centre
+    squared_radii = _squared_radii(real, k)
+
+    def in_each_ball(squared, start):
+        return (squared <= squared_radii[start : start + len(squared), None]).sum(axis=1)
+
+    chunks = pairwise_distances_chunked(
+        real,
+        generated,
+        reduce_func=in_each_ball,
+        working_memory=CHUNK_MEGABYTES,
+        squared=True,
+    )
+    held = np.concatenate(list(chunks))
+    return float(held.sum() / (k * len(generated))), float((held > 0).mean())
 
 
 def nearest_training_distance(generated, training):

@@ -244,7 +244,7 @@ def as_study(paper):
     def made(frame):
         """The report of a frame; a frame of nothing has the columns that it asks for."""
         columns = ("table", "row", "column", "seed", "data", "seconds", "device", "backend")
-        return frame if "table" in frame else frame.reindex(columns=columns)
+        return frame if "table" in frame else pd.DataFrame(columns=columns, dtype=object)
 
     class Old(Study):
         def grid(self, settings, frame_of):

@@ -57,8 +57,9 @@ class Ledger:
     def merge(self, other: "Ledger") -> int:
         """Appends the other's records that are not here, line by line; how many they were."""
         here = set(self.lines())
-        new = [line for line in other.lines() if line not in here and _parse(line) is not None]
-        self._append("".join(line + "\n" for line in dict.fromkeys(new)))
+        lines = dict.fromkeys(line for line in other.lines() if _parse(line) is not None)
+        new = [line for line in lines if line not in here]
+        self._append("".join(line + "\n" for line in new))
         return len(new)
 
     def set_aside(self) -> Path | None:

@@ -144,6 +144,8 @@ class Run:
             if aside:
                 say(f"{self.study.key}: results of an earlier protocol are kept in '{aside}'.")
             missing = self.missing()
+            for cell in self.cells if fresh else missing.values():
+                self.bench.data(cell.dataset)  # Its fingerprint may be known and it may be gone.
             if fresh:
                 self.ledger.set_aside()
                 missing = self.missing()

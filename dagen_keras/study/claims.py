@@ -168,8 +168,10 @@ class Comparison:
         passed, gate = self._gate(frame)
         if not passed:
             outcome, reason = "not decided", "gate missed"
-        elif outcome != "not decided" and not self._stands(frame, listed, verdict, looks):
-            outcome, reason = "not decided", "test images"
+        elif outcome != "not decided":
+            seeds = differences.index[differences.index < (FIRST_LOOK, SECOND_LOOK)[looks - 1]]
+            if not self._stands(frame[frame["seed"].isin(seeds)], listed, verdict):
+                outcome, reason = "not decided", "test images"
         names = ("estimate", "low", "high", "p_value", "n", "ties", "probability_better")
         found = {name: getattr(verdict, name) for name in (*names, "detectable")}
         return Decided.of(listed, verdict=outcome, reason=reason, looks=looks, gate=gate, **found)
@@ -200,12 +202,11 @@ class Comparison:
         texts = dict.fromkeys(text for _, text in looks if text)
         return all(passed for passed, _ in looks), "; ".join(texts)
 
-    def _stands(self, frame, listed, verdict, looks):
+    def _stands(self, frame, listed, verdict):
         """Whether the verdict survives other test images, where the effect is that small."""
         if self.images is None or abs(verdict.estimate) >= FEW_POINTS:
             return True
-        seeds = FIRST_LOOK if looks == 1 else SECOND_LOOK
-        by_image = self._by_image(frame[frame["seed"] < seeds])
+        by_image = self._by_image(frame)
         if by_image is None:
             return True
         low, high = crossed_bootstrap(by_image)
@@ -215,10 +216,11 @@ class Comparison:
     def _by_image(self, frame):
         """Differences in points (seeds, test images); None without predicted classes."""
         totals = []
+        frame = frame.dropna(subset=self.images) if self.images in frame else frame[:0]
         for side in self.sides():
             hits = {}
             for seed, rows in select(frame, side).groupby("seed"):
-                packed = [unpack(text) for text in rows[self.images].dropna()]
+                packed = [unpack(text) for text in rows[self.images]]
                 hits[seed] = np.mean([100.0 * (p["predicted"] == p["labels"]) for p in packed], 0)
             totals.append(hits)
         seeds = sorted(set.intersection(*map(set, totals)))

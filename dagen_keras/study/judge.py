@@ -43,6 +43,24 @@ class Judge:
         """The share of images (n, height, width, channels) that it names by their labels (n,)."""
         return accuracy(self.model, images, labels)
 
+    def of_class_wise_vaes(self, trained, data, reserve: int) -> dict[str, float]:
+        """What `GATES` ask of one VAE a class: `reconstructed` and `judge_accuracy`.
+
+        Args:
+            trained: pairs of a class and its VAE, such as `Augmenter.trained()`.
+            data: the `Dataset`.
+            reserve: how many of its training images are reserved; they are reconstructed.
+        """
+        _, kept = reserved(len(data.x_train), reserve)
+        x, y = data.x_train[kept], data.y_train[kept]
+        new = np.empty_like(x)
+        for label, vae in trained:
+            if label in y:
+                mean, _ = models.predict(vae.encoder, x[y == label])
+                new[y == label] = models.predict(vae.decoder, mean)
+        share = self.share_named(new, y) / max(self.share_named(x, y), 1e-9)
+        return {"reconstructed": share, "judge_accuracy": self.accuracy}
+
 
 def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
     """The share of images that a classifier names by their labels, in [0, 1]."""

@@ -90,6 +90,8 @@ def _replaced(settings, name, path, value):
         raise RunError(f"there is no setting '{name}'; known are {known}.")
     if isinstance(value, str):
         value = _from_text(value, here)
+    if isinstance(here, tuple) and isinstance(value, list):
+        value = tuple(value)
     fields = {field: getattr(settings, field) for field in type(settings).model_fields}
     try:
         return type(settings)(**{**fields, path[0]: value})
@@ -100,11 +102,12 @@ def _replaced(settings, name, path, value):
 def _from_text(text, example):
     """The value that text of the command line stands for, where `example` is the present one."""
     if isinstance(example, tuple):
+        element = example[0] if example else None
         try:
             value = json.loads(text)
-        except ValueError:
-            return tuple(_from_text(part.strip(), example[0]) for part in text.split(","))
-        return value if isinstance(value, list) else (_from_text(text, example[0]),)
+        except (ValueError, RecursionError):
+            return tuple(_from_text(part.strip(), element) for part in text.split(","))
+        return value if isinstance(value, list) else (_from_text(text, element),)
     if isinstance(example, str):
         return text
     try:
@@ -117,10 +120,11 @@ def _sentence(name, error, example):
     found = error.errors()[0]
     place = "".join(f", element {part + 1}," for part in found["loc"][1:] if isinstance(part, int))
     message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    message = message.replace("Value should have", "must have").split(" after validation")[0]
     message = message[:1].lower() + message[1:]
-    value = found["input"] if found["loc"][1:] or not isinstance(found["input"], dict) else example
-    shown = list(example) if isinstance(example, tuple) else example
     message = message.replace("valid tuple", "list")
+    given = found["input"] if found["loc"] else example
+    given, now = (list(v) if isinstance(v, tuple) else v for v in (given, example))
     return (
-        f"setting '{name}'{place} {message}; got {repr(value)[:80]}. Now it is {json.dumps(shown)}."
+        f"setting '{name}'{place} {message}; got {repr(given)[:80]}. Now it is {json.dumps(now)}."
     )

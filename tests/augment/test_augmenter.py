@@ -9,7 +9,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from dagen_keras import backend, models
+from dagen_keras import backend, models, sampling
 from dagen_keras.augment import Augmenter
 
 SMALL_VAE = functools.partial(models.garay_maestre_vae, 2)
@@ -166,12 +166,46 @@ def test_one_conditional_model_fills_up_the_sparse_classes(model_class, rng):
     np.testing.assert_array_equal(new_x[: len(x)], x)
     assert dict(zip(*np.unique(new_y, return_counts=True), strict=True)) == {2: 10, 5: 10, 9: 10}
     assert list(augmenter.classes_) == [5, 9]
-    assert augmenter.model_of(5) is augmenter.model_of(9)
-    assert augmenter.model_of(5).n_classes == 3
+    five, nine = augmenter.model_of(5), augmenter.model_of(9)
+    assert five is not nine
+    for one, other in zip(five.get_weights(), nine.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert five.n_classes == 3
     again = augmenter.sample(6, label=5)
     np.testing.assert_allclose(new_x[len(x) : len(x) + 6], again, atol=1e-6)
     seed = backend.subseed(3, "samples", 5)
     np.testing.assert_array_equal(again, augmenter.model_of(5).generate(np.ones(6, int), seed))
+
+
+def _decoder(model):
+    return [np.array(weight) for weight in model.decoder.get_weights()]
+
+
+def test_a_model_of_a_class_is_the_callers_own_and_stays_what_it_is(imbalanced):
+    augmenter = _augmenter(sampler="uniform").fit(*imbalanced)
+    zero, two = augmenter.model_of(0), augmenter.model_of(2)
+    before = _decoder(zero)
+    sampled = augmenter.sample(4, 2)
+    assert zero is not two is not augmenter.model_of(2)
+    assert any((a != b).any() for a, b in zip(before, _decoder(two), strict=True))
+    for old, new in zip(before, _decoder(zero), strict=True):
+        np.testing.assert_array_equal(old, new)
+    points = sampling.SAMPLERS["uniform"](two, 4, backend.subseed(0, "samples", 2))
+    np.testing.assert_array_equal(models.predict(two.decoder, points), sampled)
+    two.fit(imbalanced[0], epochs=1, verbose=0)
+    np.testing.assert_array_equal(augmenter.sample(4, 2), sampled)
+
+
+def test_trained_goes_through_the_classes_with_one_model(imbalanced):
+    augmenter = _augmenter(epochs=2).fit(*imbalanced)
+    seen = []
+    for label, model in augmenter.trained():
+        seen.append((label, id(model)))
+        own = augmenter.model_of(label)
+        for one, other in zip(_decoder(model), _decoder(own), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [label for label, _ in seen] == [0, 1, 2]
+    assert len({which for _, which in seen}) == 1
 
 
 def test_conditional_models_are_seeded_and_shared_when_reusable(rng):

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from dagen_keras.evaluate import nearest_training_distance, neighbors, precision_recall
+from dagen_keras.evaluate import (
+    density_coverage,
+    nearest_training_distance,
+    neighbors,
+    precision_recall,
+)
 
 
 def naive_share_inside(points, centres, k):
@@ -86,6 +91,59 @@ def test_precision_recall_refuses_what_it_cannot_use(rng):
         precision_recall(good, good[:, :2])
     with pytest.raises(ValueError, match="real_features must be finite"):
         precision_recall(good + np.inf, good)
+
+
+def naive_density_coverage(real, generated, k):
+    held = np.zeros(len(real))
+    for i, centre in enumerate(real):
+        others = np.delete(real, i, axis=0)
+        radius = np.sort(np.linalg.norm(others - centre, axis=1))[k - 1]
+        held[i] = sum(np.linalg.norm(point - centre) <= radius for point in generated)
+    return held.sum() / (k * len(generated)), (held > 0).mean()
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_density_coverage_is_that_of_a_double_loop(rng, k, monkeypatch):
+    monkeypatch.setattr(neighbors, "CHUNK_MEGABYTES", 0.005)
+    real, generated = rng.normal(size=(60, 5)), 0.5 + 1.2 * rng.normal(size=(45, 5))
+    found = density_coverage(real, generated, k)
+    assert found == pytest.approx(naive_density_coverage(real, generated, k))
+    assert 0 < found[0] < 1 and 0 < found[1] < 1
+    ties = rng.integers(0, 4, size=(60, 3)) + 1000.0, rng.integers(0, 6, size=(50, 3)) + 1000.0
+    assert density_coverage(*ties, k) == pytest.approx(naive_density_coverage(*ties, k))
+
+
+def test_density_coverage_of_identical_and_of_disjoint_sets(rng):
+    real = rng.normal(size=(50, 8))
+    # Each ball holds its own centre and the k neighbours that it reaches to.
+    assert density_coverage(real, rng.permutation(real)) == pytest.approx((6 / 5, 1))
+    assert density_coverage(real, real + 100) == (0, 0)
+
+
+def test_density_coverage_of_one_distribution_is_what_the_paper_expects(rng):
+    real, generated = rng.normal(size=(2, 2000, 8))
+    density, coverage = density_coverage(real, generated)
+    assert density == pytest.approx(1, abs=0.05)
+    assert coverage == pytest.approx(1 - 0.5**5, abs=0.02)
+
+
+def test_one_odd_real_image_lifts_precision_and_not_density(rng):
+    real, generated = rng.normal(size=(200, 2)), 30 + rng.normal(size=(200, 2))
+    real[0] = 20.0, 20.0
+    assert precision_recall(real, generated, 5)[0] > 0.9
+    assert density_coverage(real, generated)[0] < 0.3
+    assert density_coverage(real, generated)[1] == 1 / 200
+
+
+def test_density_coverage_refuses_what_it_cannot_use(rng):
+    good = rng.normal(size=(10, 3))
+    assert density_coverage(good, good[:2])[0] > 0
+    with pytest.raises(ValueError, match="k = 5 needs at least 6 real images; got 5"):
+        density_coverage(good[:5], good)
+    with pytest.raises(ValueError, match="k must be an integer of 1 or more; got 0"):
+        density_coverage(good, good, k=0)
+    with pytest.raises(ValueError, match="same features; got 3 and 2"):
+        density_coverage(good, good[:, :2])
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 2), (7,)])

@@ -9,8 +9,7 @@ from dagen_keras.papers import chadebec
 from dagen_keras.papers.chadebec import experiment, generators, geometry, released
 from dagen_keras.papers.chadebec.claims import claims
 from dagen_keras.papers.chadebec.grid import TABLE_METHODS
-from dagen_keras.papers.legacy import RunError, resolve_parameters
-from dagen_keras.papers.legacy import reported
+from dagen_keras.papers.legacy import RunError, reported, resolve_parameters
 from dagen_keras.sampling import manifold
 
 

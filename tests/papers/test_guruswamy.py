@@ -24,9 +24,8 @@ from dagen_keras.papers.guruswamy.tables import (
     synthetic_table,
     table1,
 )
-from dagen_keras.papers.legacy import RunError, resolve_parameters
+from dagen_keras.papers.legacy import RunError, reported, resolve_parameters
 from dagen_keras.study.packing import picture
-from dagen_keras.papers.legacy import reported
 
 ALL = {"classes": 100, "train_images": 10**6, "test_images": 10**6, "shrink": 1}
 SETTING = generators.Setting(epochs=2, batch=16, learning_rate=1e-3, filters=4, latent_dim=4)

@@ -23,10 +23,23 @@ def test_append_then_read(ledger):
     assert Ledger(ledger.path.with_name("absent.jsonl")).read() == {}
 
 
-def test_the_last_record_of_a_key_counts(ledger):
-    ledger.append(_record("a", f1=0.7))
-    assert ledger.read()["a"]["values"] == {"f1": 0.7}
-    assert len(ledger.path.read_text().splitlines()) == 4
+def _failed(key, error):
+    return {"key": key, "status": "failed", "values": {}, "error": error}
+
+
+def test_no_record_replaces_one_that_is_done(ledger):
+    for record in (_record("a", f1=0.7), _failed("a", "late"), _record("a", f1=0.9)):
+        ledger.append(record)
+    assert ledger.read()["a"] == _record("a", f1=0.5)
+    assert len(ledger.records()) == 6
+
+
+def test_of_those_that_failed_the_last_counts_until_one_is_done(ledger):
+    for error in ("first", "second"):
+        ledger.append(_failed("d", error))
+    assert ledger.read()["d"]["error"] == "second"
+    ledger.append(_record("d", f1=0.7))
+    assert ledger.read()["d"]["values"] == {"f1": 0.7}
 
 
 @pytest.mark.parametrize("cut", [1, 5, 30])
@@ -77,3 +90,17 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"ledger '.*' cannot be written"):
         Ledger(tmp_path / "file" / "runs.jsonl").append(_record("a"))
+
+
+def test_merge_adds_each_line_once_and_drops_a_torn_one(ledger, tmp_path):
+    other = Ledger(tmp_path / "other.jsonl")
+    for key in "cdd":
+        other.append(_record(key, f1=0.5))
+    with other.path.open("a") as file:
+        file.write("# a remark\n" + '{"key": "torn')
+    before, there = ledger.path.read_bytes(), other.path.read_bytes()
+    assert (ledger.merge(other), ledger.merge(other)) == (1, 0)
+    assert ledger.path.read_bytes().startswith(before)
+    assert list(ledger.read()) == ["a", "b", "c", "d"]
+    assert len(ledger.lines()) == 4
+    assert other.path.read_bytes() == there

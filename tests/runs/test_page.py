@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from runs.toy import PAPER
+from runs.toy import STUDY
 
 from dagen_keras.runs import Run
 from dagen_keras.runs.page import duration
@@ -38,7 +38,7 @@ document.getElementById("page").addEventListener("load", (event) => {
 
 @pytest.fixture
 def results(tmp_path):
-    Run(PAPER, "quick", {"numbers": list(range(1, 30))}, results=tmp_path).compute(progress=False)
+    Run(STUDY, "quick", {"numbers": list(range(1, 30))}, results=tmp_path).compute(progress=False)
     return tmp_path
 
 
@@ -62,7 +62,7 @@ def test_the_page_tells_question_data_device_claims_and_units(results):
 def test_files_of_an_earlier_report_do_not_stay(results):
     stray = results / "quick" / "toy" / "tables" / "old.csv"
     stray.write_text("a\n1\n")
-    Run(PAPER, "quick", results=results).write_report()
+    Run(STUDY, "quick", results=results).write_report()
     assert not stray.exists()
 
 

@@ -1,3 +1,4 @@
+import collections
 import dataclasses
 import json
 import os
@@ -8,55 +9,80 @@ import time
 from pathlib import Path
 
 import pytest
-from runs.toy import PAPER
+from runs.toy import FOLLOWING, STUDY, compute
 
+from dagen_keras import datasets
 from dagen_keras.datasets import DataError
-from dagen_keras.runs import Cell, Run, RunError, writer
+from dagen_keras.runs import Ledger, Run, writer
 
 TESTS = Path(__file__).parents[1]
+COMMAND = (
+    "import sys; sys.path.insert(0, {tests!r})\n"
+    "from runs.toy import STUDY\nfrom dagen_keras import cli, papers\n"
+    "papers.KEYS, papers.get = ('toy',), lambda key: STUDY\n"
+    "sys.exit(cli.main(['run', '--profile', 'paper', '--results', {results!r}]))"
+)
 
 
 def _lines(run):
     return [json.loads(line) for line in run.ledger.path.read_text().splitlines()]
 
 
+def _numbers(run):
+    return [record["factors"]["n"] for record in _lines(run)]
+
+
+def _command(results):
+    return [sys.executable, "-c", COMMAND.format(tests=str(TESTS), results=str(results))]
+
+
+def _absent(*arguments, **keywords):
+    raise DataError("gone")
+
+
 @pytest.fixture
 def run(tmp_path):
-    return Run(PAPER, "paper", results=tmp_path)
+    return Run(STUDY, "paper", results=tmp_path)
 
 
-def test_a_grid_computes_each_cell_once(run):
+@pytest.fixture
+def done(run):
     assert run.compute(progress=False) == []
-    assert len(_lines(run)) == 6, "the cell that stands in two tables is computed once"
-    frame = run.frame()
-    assert len(frame) == 7
+    return run
+
+
+def test_a_grid_computes_each_cell_once(done):
+    assert len(_lines(done)) == 6, "the cell that is asked for twice is computed once"
+    frame = done.frame()
     assert frame["square"].tolist() == [1, 4, 9, 2, 5, 10, 1]
-    assert run.missing() == {}
-    run.compute(progress=False)
-    assert len(_lines(run)) == 6
+    assert frame["n"].tolist() == [1, 2, 3, 1, 2, 3, 1]
+    assert done.missing() == {}
+    done.compute(progress=False)
+    assert len(_lines(done)) == 6
 
 
-def test_a_record_says_what_it_depends_on_and_where_it_ran(run):
-    run.compute(progress=False)
-    record = _lines(run)[0]
-    assert set(record) >= {
-        *("key", "paper", "table", "row", "column", "seed", "parameters", "values", "seconds"),
-        *("device", "backend", "versions", "fingerprint", "protocol_version"),
+def test_a_record_says_what_it_depends_on_and_where_it_ran(done):
+    record = _lines(done)[0]
+    assert set(record) >= {"key", "backend", "versions", "finished"}
+    assert {name: record[name] for name in ("study", "protocol_version", "kind", "seed")} == {
+        **{"study": "toy", "protocol_version": 2, "kind": "square", "seed": 0}
     }
-    assert record["fingerprint"] == run.data().fingerprint
-    assert record["seconds"] >= 0
+    assert (record["factors"], record["settings"]) == ({"n": 1}, {"power": {"exponent": 2}})
+    assert (record["dataset"], record["fingerprint"]) == ("digits", done.data().fingerprint)
+    assert "CPU" in record["device"]
+    assert 0 <= record["seconds"] < 5 and 0 <= record["cpu_seconds"] < 5
+    assert record["code"].keys() == {"commit", "clean", "source"}
+    assert len(record["code"]["source"]) == 16
 
 
-def test_changed_parameters_compute_only_what_is_new(run, tmp_path):
-    run.compute(progress=False)
-    changed = Run(PAPER, "paper", {"numbers": [1, 2, 5]}, results=tmp_path)
-    assert sorted(str(cell) for cell in changed.missing().values()) == [
-        "Squares, n 5, square, seed 0",
-        "Squares, n 5, square, seed 1",
-    ]
+def test_changed_settings_compute_only_what_is_new(done, tmp_path):
+    changed = Run(STUDY, "paper", {"numbers": [1, 2, 5]}, results=tmp_path)
+    assert [(c.n, c.seed) for c in changed.missing().values()] == [(5, 0), (5, 1)]
     changed.compute(progress=False)
-    assert len(_lines(run)) == 8
-    assert run.missing() == {}
+    assert len(_lines(done)) == 8
+    assert done.missing() == {}
+    cubes = Run(STUDY, "paper", {"power.exponent": 3}, results=tmp_path)
+    assert len(cubes.missing()) == 6
 
 
 def test_a_failed_cell_is_recorded_and_tried_again_while_the_others_go_on(run, monkeypatch):
@@ -72,13 +98,20 @@ def test_a_failed_cell_is_recorded_and_tried_again_while_the_others_go_on(run, m
     assert run.failed() == []
 
 
-@pytest.mark.parametrize("trouble", ["nan", "numpy"])
-def test_a_result_that_json_does_not_know_fails_its_cell(run, monkeypatch, trouble):
-    monkeypatch.setenv("TOY_TROUBLE", f"3:{trouble}")
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [
+        ("nan", "not a number of JSON"),
+        ("numpy", "not a number of JSON"),
+        ("factor", "a value is called like the factor 'n': rename it"),
+    ],
+)
+def test_values_that_a_ledger_cannot_hold_fail_their_cell(run, monkeypatch, trouble, sentence):
+    monkeypatch.setenv("TOY_TROUBLE", f"2:{trouble}")
     failed = run.compute(progress=False)
-    assert len(failed) == 2
-    assert "not a number of JSON" in failed[0]["error"]
-    assert len(run.frame()) == 5
+    assert sentence in failed[0]["error"]
+    assert failed[0]["values"] == {}
+    assert run.frame()["n"].tolist() == [1, 3, 1, 3, 1]
 
 
 def test_an_interrupt_keeps_what_is_done_and_frees_the_directory(run, monkeypatch):
@@ -91,65 +124,83 @@ def test_an_interrupt_keeps_what_is_done_and_frees_the_directory(run, monkeypatc
     assert len(_lines(run)) == 6
 
 
-def test_fresh_starts_over_and_keeps_the_old_ledger(run):
-    run.compute(progress=False)
-    run.compute(progress=False, fresh=True)
-    assert len(_lines(run)) == 6
-    old = run.ledger.path.with_name("runs.jsonl.1.old").read_text()
+def test_fresh_starts_over_and_keeps_the_old_ledger(done):
+    done.compute(progress=False, fresh=True)
+    assert len(_lines(done)) == 6
+    old = done.ledger.path.with_name("runs.jsonl.1.old").read_text()
     assert len(old.splitlines()) == 6
 
 
-def test_fresh_keeps_the_ledger_when_the_data_cannot_be_had(run, tmp_path, monkeypatch):
-    run.compute(progress=False)
-    before = run.ledger.path.read_text().replace(run.data().fingerprint, "0" * 16)
-    run.ledger.path.write_text(before.replace('"dataset": "digits"', '"dataset": "other"'))
-    before = run.ledger.path.read_text()
-
-    def absent(*arguments):
-        raise DataError("gone")
-
-    monkeypatch.setattr("dagen_keras.runs.run.load_data", absent)
+def test_data_that_cannot_be_had_leaves_the_ledger(done, tmp_path, monkeypatch):
+    before = done.ledger.path.read_bytes()
+    monkeypatch.setattr(datasets, "load", _absent)
     with pytest.raises(DataError):
-        Run(PAPER, "paper", results=tmp_path).compute(progress=False, fresh=True)
-    assert run.ledger.path.read_text() == before
+        Run(STUDY, "paper", results=tmp_path).compute(progress=False, fresh=True)
+    assert done.ledger.path.read_bytes() == before
+    with pytest.raises(DataError):
+        Run(STUDY, "paper", results=tmp_path / "none").compute(progress=False)
 
 
-def test_a_report_needs_no_data_where_the_ledger_has_its_fingerprint(run, tmp_path, monkeypatch):
-    run.compute(progress=False)
-
-    def absent(*arguments):
-        raise DataError("gone")
-
-    monkeypatch.setattr("dagen_keras.runs.run.load_data", absent)
-    elsewhere = Run(PAPER, "paper", results=tmp_path)
+def test_a_report_needs_no_data_where_the_ledger_has_its_fingerprint(done, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "load", _absent)
+    elsewhere = Run(STUDY, "paper", results=tmp_path)
     elsewhere.write_report()
     assert len(elsewhere.frame()) == 7
     page = (tmp_path / "paper" / "index.html").read_text()
     assert "6 of 6 computed" in page
-    assert "bundled digits: scikit-learn" in page
+    assert "bundled digits" in page
 
 
-def test_a_torn_and_a_foreign_line_lose_nothing(run):
+def test_a_data_set_is_loaded_once_a_process(run, monkeypatch):
+    load, names = datasets.load, []
+
+    def counted(name, **arguments):
+        names.append(name)
+        return load(name, **arguments)
+
+    monkeypatch.setattr(datasets, "load", counted)
     run.compute(progress=False)
-    lines = run.ledger.path.read_text().splitlines()
-    run.ledger.path.write_text("\n".join([*lines[:3], "# a remark", *lines[3:5], lines[5][:40]]))
+    run.report()
+    run.data()
+    assert names == ["digits"]
+
+
+def test_a_report_reads_the_ledger_once(done, tmp_path, monkeypatch):
+    lines, calls = Ledger.lines, []
+
+    def counted(ledger):
+        calls.append(ledger.path)
+        return lines(ledger)
+
+    monkeypatch.setattr(Ledger, "lines", counted)
+    for load in (datasets.load, _absent):
+        monkeypatch.setattr(datasets, "load", load)
+        calls.clear()
+        Run(STUDY, "paper", results=tmp_path).write_report()
+        assert calls == [done.ledger.path]
+
+
+def test_a_torn_and_a_foreign_line_lose_nothing(done):
+    lines = done.ledger.path.read_text().splitlines()
+    done.ledger.path.write_text("\n".join([*lines[:3], "# a remark", *lines[3:5], lines[5][:40]]))
     with pytest.warns(UserWarning, match="line 4 is not a record"):
-        assert len(run.missing()) == 1
-        run.compute(progress=False)
-        assert run.missing() == {}
+        assert len(done.missing()) == 1
+        done.compute(progress=False)
+        assert done.missing() == {}
 
 
-def test_the_report_is_written_from_the_ledger_alone(run, tmp_path, monkeypatch):
-    run.compute(progress=False)
+def test_the_report_is_written_from_the_ledger_alone(done, tmp_path, monkeypatch):
     for name in ("claims.json", "summary.json"):
-        (run.directory / name).unlink()
+        (done.directory / name).unlink()
     monkeypatch.setenv("TOY_TROUBLE", "1:fail")
-    Run(PAPER, "paper", results=tmp_path).write_report()
-    assert json.loads((run.directory / "claims.json").read_text())[0]["verdict"] == "not decided"
-    summary = json.loads((run.directory / "summary.json").read_text())
+    Run(STUDY, "paper", results=tmp_path).write_report()
+    (claim,) = json.loads((done.directory / "claims.json").read_text())
+    assert (claim["verdict"], claim["estimate"]) == ("not decided", None)
+    summary = json.loads((done.directory / "summary.json").read_text())
     assert (summary["cells"], summary["missing"]) == (6, 0)
-    assert (run.directory / "tables" / "squares.csv").exists()
-    assert (run.directory / "figures" / "empty.png").exists()
+    assert summary["settings"]["power.exponent"] == 2
+    assert (done.directory / "tables" / "squares.csv").exists()
+    assert (done.directory / "figures" / "empty.png").exists()
     assert (tmp_path / "paper" / "index.html").exists()
 
 
@@ -158,36 +209,42 @@ def test_a_report_can_be_made_of_nothing(run):
     assert "0 of 6 computed" in (run.results / "paper" / "index.html").read_text()
 
 
-def test_a_second_writer_is_refused_and_changes_nothing(run, tmp_path):
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from runs.toy import PAPER\nfrom dagen_keras.runs import Run, RunError\n"
-        "try: Run(PAPER, 'paper', results=sys.argv[1]).compute(progress=False)\n"
-        "except RunError as error: print(error)"
-    )
-    with writer(tmp_path):
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path), str(TESTS)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    assert f"is being written by process {os.getpid()}" in done.stdout
-    assert not run.ledger.path.exists()
+def test_results_of_an_earlier_protocol_are_set_aside_with_a_word(done):
+    current = done.ledger.path.read_text()
+    early = json.dumps({**_lines(done)[0], "protocol_version": 1, "values": {"square": 77}})
+    oldest = json.dumps({"key": "0", "status": "done", "values": {}})
+    with done.ledger.path.open("w") as file:
+        file.write(f"{early}\n{oldest}\n{current}")
+    before, said = done.ledger.path.read_bytes(), []
+    done.compute(progress=False, say=said.append)
+    aside = done.ledger.path.with_name("runs.jsonl.1.old")
+    assert said == [f"toy: results of an earlier protocol are kept in '{aside}'."]
+    assert aside.read_bytes() == before
+    assert done.ledger.path.read_text() == current, "later ones stay, and none is computed again"
+    done.compute(progress=False, say=said.append)
+    assert len(said) == 1
 
 
-def test_killed_in_the_middle_of_a_grid_it_goes_on_where_it_was(run, tmp_path):
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from runs.toy import PAPER\nfrom dagen_keras.runs import Run\n"
-        "Run(PAPER, 'paper', results=sys.argv[1]).compute(progress=False)"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path), str(TESTS)],
-        env={**os.environ, "TOY_TROUBLE": "3:sleep"},
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+@pytest.mark.slow
+def test_only_the_same_paper_and_profile_is_refused_while_one_writes(run, tmp_path):
+    other_paper = Run(dataclasses.replace(STUDY, key="other"), "paper", results=tmp_path)
+    other_profile = Run(STUDY, "quick", results=tmp_path)
+    with writer(other_paper.directory), writer(other_profile.directory):
+        subprocess.run(_command(tmp_path), check=True, capture_output=True)
+    before = run.ledger.path.read_bytes()
+    assert len(_lines(run)) == 6
+    with writer(run.directory):
+        done = subprocess.run(_command(tmp_path), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"is being written by process {os.getpid()}" in done.stderr
+    assert run.ledger.path.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_the_same_command_goes_on_where_it_was(run, tmp_path):
+    process = subprocess.Popen(_command(tmp_path), env={**os.environ, "TOY_TROUBLE": "3:sleep"})
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
         if run.ledger.path.exists() and run.ledger.path.read_text().count("\n") == 2:
             break
         time.sleep(0.1)
@@ -195,87 +252,42 @@ def test_killed_in_the_middle_of_a_grid_it_goes_on_where_it_was(run, tmp_path):
     process.wait()
     before = run.ledger.path.read_text()
     assert before.count("\n") == 2
-    run.compute(progress=False)
-    after = run.ledger.path.read_text()
-    assert after.startswith(before)
+    with run.ledger.path.open("a") as file:
+        file.write('{"key": "torn')
+    subprocess.run(_command(tmp_path), check=True, capture_output=True)
+    assert run.ledger.path.read_text().startswith(before)
     keys = [record["key"] for record in _lines(run)]
     assert len(keys) == len(set(keys)) == 6
+    assert run.missing() == {}
 
 
-def test_a_cluster_fills_the_same_ledger(run, tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
-    run.compute(progress=False, cluster="local")
-    assert sorted(run.frame()["square"]) == [1, 1, 2, 4, 5, 9, 10]
-    here = Run(PAPER, "paper", results=tmp_path / "here")
-    here.compute(progress=False)
-    assert {r["key"] for r in _lines(here)} == {r["key"] for r in _lines(run)}
+def _following(results, **changes):
+    return Run(FOLLOWING, "paper", changes, results=results)
 
 
-def test_a_cluster_that_does_not_answer_is_named(run):
-    pytest.importorskip("distributed")
-    with pytest.raises(RunError, match="no dask scheduler answers at 'tcp://127.0.0.1:1'"):
-        run.compute(progress=False, cluster="tcp://127.0.0.1:1")
-
-
-def test_the_estimate_is_scaled_by_what_was_done(run):
-    cells = list(run.missing().values())
-    assert run.estimate(cells) == sum(cell.cost for cell in cells) == 12
-    run.compute(progress=False)
-    for record in _lines(run):
-        run.ledger.append({**record, "seconds": 1.0})
-    assert run.estimate(cells) == 6
-
-
-def _follow_up(parameters, frame):
-    """Ten times the number with the largest square, once all squares are known."""
-    squares = frame[frame["table"] == "Squares"]
-    if len(squares) < parameters["seeds"] * len(parameters["numbers"]):
-        return []
-    n = 10 * int(squares.loc[squares["square"].idxmax(), "n"])
-    return [Cell("Then", f"n {n}", "square", seed, "digits", {"n": n}) for seed in range(2)]
-
-
-def _following(results, compute=PAPER.compute, **parameters):
-    paper = dataclasses.replace(PAPER, follow_up=_follow_up, compute=compute)
-    return Run(paper, "paper", parameters, results=results)
-
-
-def _numbers(run):
-    return [record["parameters"]["n"] for record in _lines(run)]
-
-
-def test_what_follows_is_computed_in_the_same_call_after_the_first_cells(tmp_path):
+def test_what_follows_is_computed_once_in_the_same_call_after_the_first_cells(tmp_path):
     run = _following(tmp_path)
-    assert len(run.cells) == 7
-    assert len(run.missing()) == 6
+    assert len(run.cells) == len(run.missing()) == 6
     assert run.compute(progress=False) == []
     assert _numbers(run) == [1, 2, 3, 1, 2, 3, 30, 30]
-    assert len(run.cells) == len(run.frame()) == 9
-    then = run.frame()[run.frame()["table"] == "Then"]
-    assert then["row"].tolist() == ["n 30", "n 30"]
-    assert then["square"].tolist() == [900, 901]
-    assert run.missing() == {}
+    assert len(run.cells) == len(run.frame()) == 8
+    assert run.frame().query("n == 30")["square"].tolist() == [900, 901]
     summary = json.loads((run.directory / "summary.json").read_text())
     assert (summary["cells"], summary["missing"]) == (8, 0)
-
-
-def test_what_follows_is_not_computed_again(tmp_path):
-    _following(tmp_path).compute(progress=False)
     again = _following(tmp_path)
-    assert len(again.cells) == 9
     assert again.missing() == {}
     again.compute(progress=False)
     assert len(_lines(again)) == 8
+    again.compute(progress=False, fresh=True)
+    assert _numbers(run) == [1, 2, 3, 1, 2, 3, 30, 30]
 
 
 def test_what_follows_is_known_only_once_the_first_cells_are_done(tmp_path, monkeypatch):
     run = _following(tmp_path)
     monkeypatch.setenv("TOY_TROUBLE", "2:fail")
     assert len(run.compute(progress=False)) == 2
-    assert {cell.table for cell in run.cells} == {"Squares", "Again"}
-    assert {cell.parameters["n"] for cell in run.missing().values()} == {2}
-    assert 30 not in _numbers(run)
+    assert {cell.n for cell in run.cells} == {1, 2, 3}
+    assert {cell.n for cell in run.missing().values()} == {2}
     monkeypatch.delenv("TOY_TROUBLE")
     assert run.compute(progress=False) == []
     assert _numbers(run) == [1, 2, 3, 1, 2, 3, 2, 2, 30, 30]
@@ -285,52 +297,36 @@ def test_what_follows_is_known_only_once_the_first_cells_are_done(tmp_path, monk
 def test_another_finding_is_followed_by_other_cells(tmp_path):
     run = _following(tmp_path)
     run.compute(progress=False)
-    record = _lines(run)[0]
-    assert record["parameters"] == {"n": 1}
-    run.ledger.append({**record, "values": {**record["values"], "square": 5000}})
-    assert {c.row for c in run.cells if c.table == "Then"} == {"n 10"}
-    assert [cell.parameters["n"] for cell in run.missing().values()] == [10, 10]
-    assert "Then" not in set(run.frame()["table"])
+    first, *others = _lines(run)
+    first["values"]["square"] = 5000
+    run.ledger.path.write_text("".join(json.dumps(r) + "\n" for r in (first, *others)))
+    assert [cell.n for cell in run.missing().values()] == [10, 10]
+    assert 30 not in set(run.frame()["n"])
     run.compute(progress=False)
-    assert _numbers(run)[8:] == [1, 10, 10]
-    assert set(run.frame().query("table == 'Then'")["square"]) == {100, 101}
-
-
-def test_other_parameters_have_their_own_findings(tmp_path):
-    _following(tmp_path).compute(progress=False)
-    larger = _following(tmp_path, numbers=[1, 2, 3, 4])
-    assert {cell.parameters["n"] for cell in larger.missing().values()} == {4}
+    assert _numbers(run)[8:] == [10, 10]
+    larger = _following(tmp_path, numbers=[2, 3, 4])
     larger.compute(progress=False)
-    assert _numbers(larger)[8:] == [4, 4, 40, 40]
-    assert _following(tmp_path).missing() == {}
+    assert _numbers(larger)[10:] == [4, 4, 40, 40]
 
 
 def test_a_cell_that_follows_and_fails_is_tried_once_a_call(tmp_path, monkeypatch):
-    computed = []
+    counts = collections.Counter()
 
-    def compute(parameters, seed, data):
-        computed.append(parameters["n"])
-        if len(computed) > 20:
+    def counted(cell, bench):
+        counts[cell.n] += 1
+        if counts[cell.n] > 10:
             pytest.fail("a failing cell is tried for ever")
-        return PAPER.compute(parameters, seed, data)
+        return compute(cell, bench)
 
-    run = _following(tmp_path, compute)
+    study = dataclasses.replace(FOLLOWING, compute={"square": counted})
+    run = Run(study, "paper", results=tmp_path)
     monkeypatch.setenv("TOY_TROUBLE", "30:fail")
     failed = run.compute(progress=False)
-    assert [(record["table"], record["seed"]) for record in failed] == [("Then", 0), ("Then", 1)]
-    assert computed == [1, 2, 3, 1, 2, 3, 30, 30]
+    assert [(record["factors"]["n"], record["seed"]) for record in failed] == [(30, 0), (30, 1)]
+    assert counts == {1: 2, 2: 2, 3: 2, 30: 2}
     assert len(run.failed()) == len(run.missing()) == 2
-    assert len(run.frame()) == 7
     assert len(run.compute(progress=False)) == 2
-    assert computed[8:] == [30, 30]
+    assert counts[30] == 4
     monkeypatch.delenv("TOY_TROUBLE")
     assert run.compute(progress=False) == []
-    assert computed[10:] == [30, 30]
-    assert run.failed() == []
-
-
-def test_fresh_computes_what_follows_anew_too(tmp_path):
-    run = _following(tmp_path)
-    run.compute(progress=False)
-    run.compute(progress=False, fresh=True)
-    assert _numbers(run) == [1, 2, 3, 1, 2, 3, 30, 30]
+    assert (counts[30], counts[1], run.failed()) == (6, 2, [])

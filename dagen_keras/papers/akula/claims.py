@@ -97,16 +97,16 @@ def _one_class(selections, together, feature_space):
 
 def _halved(loss, where, paper):
     text = "The loss falls by half"
-    unit = f"% less than pure (median) on {where}"
+    unit = f"% change of the pure set's loss (median) on {where}"
     test = f"{WILCOXON[:-1]}, that the mean of the four is below half the pure set's loss."
-    theirs = 100 * (1 - np.mean([paper[m][1] for m in OF_PAPER]) / paper["pure"][1])
-    theirs = f"{theirs:.0f} % less, which would not pass"
+    theirs = 100 * (np.mean([paper[m][1] for m in OF_PAPER]) / paper["pure"][1] - 1)
+    theirs = f"{theirs:+.0f} %, which would not pass"
     if not {"pure", *OF_PAPER} <= set(loss):
         return Claim(7, text, test, "not decided", unit=unit, paper=theirs)
     pairs = loss[["pure", *OF_PAPER]].dropna()
     mean = pairs[list(OF_PAPER)].mean(axis=1)
     tested = compare_paired(pairs["pure"] / 2, mean)
-    change = compare_paired(100 * (1 - mean / pairs["pure"]), np.zeros(len(pairs)))
+    change = compare_paired(100 * (mean / pairs["pure"] - 1), np.zeros(len(pairs)))
     return Claim(
         7,
         text,

@@ -1,19 +1,10 @@
 """Chen and Liu: Towards Better Data Augmentation using Wasserstein Distance in VAE."""
 
-from dagen_keras.papers.chen_liu import experiment
-from dagen_keras.papers.chen_liu.experiment import compute
-from dagen_keras.papers.chen_liu.grid import (
-    LATENT_DIM,
-    METHODS,
-    PARAMETERS,
-    PROFILES,
-    cells,
-    follow_up,
-)
-from dagen_keras.papers.chen_liu.results import report
-from dagen_keras.runs.paper import Paper
+from dagen_keras.papers import listed
+from dagen_keras.papers.chen_liu import cells, protocol, report
+from dagen_keras.study import Study
 
-PAPER = Paper(
+STUDY = Study(
     key="chen_liu",
     title="Towards Better Data Augmentation using Wasserstein Distance in Variational Auto-encoder",
     reference="Z. Chen, P. Liu. 2021.",
@@ -22,13 +13,14 @@ PAPER = Paper(
         "give better samples and better classifiers?"
     ),
     notebook="02_chen_liu.ipynb",
-    protocol_version=1,
-    parameters=PARAMETERS,
-    profiles=PROFILES,
-    cells=cells,
-    compute=compute,
-    report=report,
-    follow_up=follow_up,
+    protocol_version=2,
+    profiles=protocol.PROFILES,
+    cells=protocol.cells,
+    compute=cells.COMPUTE,
+    claims=protocol.CLAIMS,
+    listed=listed("chen_liu"),
+    data=report.data,
+    tables=report.tables,
+    figures=report.figures,
+    errata=report.errata,
 )
-
-__all__ = ["LATENT_DIM", "METHODS", "PAPER", "experiment"]

@@ -69,7 +69,7 @@ def vae_epochs(images_per_class, share):
 
 def class_wise_vaes(cell, bench, released=False):
     """An `Augmenter` of one VAE a class, fitted for the cell; shared by cells of the same VAEs."""
-    data, images = bench.data(cell.dataset), cell.factors.get("vae_images", "same")
+    data, images = bench.data(cell.dataset), cell.vae_images or "same"
     model_class = models.ReleasedVAE if released else models.VAE
     key = ("vaes", cell.dataset, cell.seed, cell.train_size, cell.latent_dim, images, released)
 
@@ -101,19 +101,6 @@ def pool_of(augmenter, per_class):
     images = np.stack(images, axis=1)
     labels = np.tile(augmenter.classes_, per_class)
     return images.reshape(-1, *images.shape[2:]), labels
-
-
-def reconstructed(augmenter, judge, data, reserve):
-    """The gate: the judge's share of the VAEs' reconstructions of reserved images, relative to
-    its share of the images themselves."""
-    _, kept = reserved(len(data.x_train), reserve)
-    x, y = data.x_train[kept], data.y_train[kept]
-    new = np.empty_like(x)
-    for label, vae in augmenter.trained():
-        if label in y:
-            mean, _ = models.predict(vae.encoder, x[y == label])
-            new[y == label] = models.predict(vae.decoder, mean)
-    return judge.share_named(new, y) / max(judge.share_named(x, y), 1e-9)
 
 
 def stream(x, y, pool, synthetic_per_epoch, transform, seed):
@@ -194,8 +181,7 @@ def _train(cell, bench, updates, pool, *callbacks):
     """A classifier after (steps, times) full batches: `times` epochs of so many steps."""
     data = bench.data(cell.dataset)
     x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
-    level = cell.factors.get("level") or ADJUSTED
-    transform = transforms(level) if "AUG" in cell.method else None
+    transform = transforms(cell.level or ADJUSTED) if "AUG" in cell.method else None
     synthetic = cell.vae.synthetic_per_epoch if pool else 0
     model = _classifier(bench, data, cell.seed)
     steps, times = updates
@@ -234,8 +220,7 @@ def classify(cell, bench):
     }
     if augmenter is not None:
         judge = judge_of(bench, cell.dataset, cell.judging, cell.images.reserve)
-        found["reconstructed"] = reconstructed(augmenter, judge, data, cell.images.reserve)
-        found["judge_accuracy"] = judge.accuracy
+        found |= judge.of_class_wise_vaes(augmenter.trained(), data, cell.images.reserve)
     return found
 
 
@@ -329,8 +314,8 @@ def vae_losses(cell, bench):
     """One class's VAE trained with the exact and with the released loss.
 
     Returns:
-        For both, of the training images: the exact KL in nats an image, the standard deviation
-        of the posterior, and that of all posterior means (each averaged over dimensions).
+        For both, of the training images: the exact KL in nats an image, and the standard
+        deviation of all posterior means, averaged over dimensions.
     """
     data = bench.data(cell.dataset)
     x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
@@ -345,7 +330,6 @@ def vae_losses(cell, bench):
         posterior_sd = np.exp(log_var if name == "released" else log_var / 2)
         kl = models.divergences.kl(mean, 2 * np.log(posterior_sd))
         found[f"{name}_kl"] = float(ops.mean(kl))
-        found[f"{name}_posterior_sd"] = float(posterior_sd.mean())
         found[f"{name}_mean_sd"] = float(mean.std(axis=0).mean())
     return found
 

@@ -8,10 +8,13 @@ from dagen_keras import datasets
 from dagen_keras.evaluate.verdicts import hodges_lehmann
 from dagen_keras.papers import reported
 from dagen_keras.papers.garay_maestre.protocol import BOTH_SIZES, METHODS, TABLES, of_method
-from dagen_keras.study.figures import by_factor, curves, sheet
+from dagen_keras.study.evidence import NOT_YET, count, difference
+from dagen_keras.study.figures import by_factor, sheet
 from dagen_keras.study.frame import by_seed, select
+from dagen_keras.study.pilot import pilot_figure, pilot_table
 from dagen_keras.study.report import Erratum, Table
 
+F1 = "macro F1"
 PAIRS = (
     ("VAE", "CNN"),
     ("VAE", "AUG"),
@@ -31,7 +34,7 @@ def data(s):
 
 def tables(frame, data):
     summaries = [table.table(frame, data) for table in TABLES]
-    return [*summaries, table3(frame, data), pilot_table(frame, data)]
+    return [*summaries, table3(frame, data), pilot_table(frame, data, "f1", F1)]
 
 
 def table3(frame, data):
@@ -73,44 +76,16 @@ def _two_sided(differences):
     return float(f"{stats.wilcoxon(differences).pvalue:.3g}")
 
 
-def pilot_table(frame, data):
-    """F1 by updates, and what twice as many add to the method that gains most."""
-    rows, found = select(frame, {"kind": "pilot"}), []
-    if len(rows):
-        means = {
-            method: 100 * np.mean(group["f1"].tolist(), axis=0)
-            for method, group in rows.groupby("method", sort=False)
-        }
-        for number, updates in enumerate(rows["updates"].iloc[0]):
-            row = {"updates": updates}
-            row |= {method: round(f1[number], 2) for method, f1 in means.items()}
-            gains = {
-                m: f1[number + 1] - f1[number] for m, f1 in means.items() if f1[number + 1 :].size
-            }
-            if gains:
-                most = max(gains, key=gains.get)
-                row |= {"twice as many add at most": round(gains[most], 2), "to": most}
-            found.append(row)
-    return Table(
-        "pilot",
-        f"The pilot, which chose the number of updates: {data}",
-        "macro F1 on images of the training partition that no cell uses, %; mean over seeds",
-        pd.DataFrame(found),
-        "The budget is the smallest number at which twice as many add less than half a point to "
-        "every method.",
-    )
-
-
 def figures(frame, data):
     classify = select(frame, {"kind": "classify"})
     table2 = pd.concat([select(classify, of_method(method)) for method in METHODS])
     levels = select(classify, {"method": "AUG", "train_size": _smallest(frame, "classify")})
-    samples, pilot = (select(frame, {"kind": kind}) for kind in ("samples", "pilot"))
+    samples = select(frame, {"kind": "samples"})
     theirs = None
     if set(table2.get("dataset", ())) == {"mnist"}:
         theirs = reported("garay_maestre_table2_f1_percent").groupby("train_size")[list(METHODS)]
         theirs = theirs.mean().reindex(sorted(table2["train_size"].unique()))
-    f1 = "macro F1 on test images, %"
+    f1 = f"{F1} on test images, %"
     return [
         sheet(
             "figure2",
@@ -136,15 +111,7 @@ def figures(frame, data):
             log_x=True,
             reported=theirs,
         ),
-        curves(
-            "pilot_curves",
-            "The pilot, macro F1 on images that no cell uses by the classifier's updates; thin a "
-            f"run, thick the mean. {data}.",
-            *(pilot, "updates", "f1", "method"),
-            ("updates of batch 32", "macro F1, %"),
-            scale=100,
-            log_x=True,
-        ),
+        pilot_figure(frame, data, "f1", F1),
         by_factor(
             "released",
             "The released training, macro F1 of the epoch that it keeps by test images; dots are "
@@ -177,53 +144,31 @@ def errata(frame):
     by_size = theirs.groupby("train_size")[["AUG", "CNN"]].first()
     below = theirs[theirs["AUG+VAE"] < theirs["AUG"]]
     marked = theirs[(theirs["latent_dim"] == 4) & (theirs["train_size"] == 100)].iloc[0]
-    return [
-        Erratum(
-            "The released VAEs are trained on other real images than the classifier: VAE.py seeds "
-            "each digit anew, CNN.py once for all. 'With VAE images of 50 digits' means 45 more "
-            "real digits.",
-            _other_images(frame),
-        ),
-        Erratum(
-            "The released AUG+VAE trains on augmented real images alone: its synthetic images "
-            "are never seen.",
-            _unseen(frame),
-        ),
-        Erratum(
-            "The released methods differ in updates, in stopping and in what is kept.",
-            _updates(frame),
-        ),
-        Erratum(
-            "The released training stops, and chooses its epoch, on test images.",
-            _selection(frame),
-        ),
-        Erratum(
-            "The released VAE scales its noise by the variance and averages the KL over latent "
-            "dimensions.",
-            _vae(frame),
-        ),
-        Erratum(
-            "Eq. 2 lacks the factor 1/2 and takes log(sigma) for log(sigma^2).",
-            f"With mean 0 it is smallest at sigma = {optimum:.4f}, not at the prior's 1; the "
-            "exact KL, which we use, is smallest at 1.",
-        ),
-        Erratum(
-            "Eq. 1 calls the output y and takes the logarithm of the input.",
-            "The input has exact zeros, where its logarithm is minus infinity; the cross-entropy "
-            "takes the logarithm of the reconstruction.",
-        ),
-        Erratum(
-            "Table 2 marks AUG+VAE as best where AUG is, and AUG+VAE is not best throughout.",
-            f"LS 4, 100 images: {marked['AUG+VAE']} against AUG's {marked['AUG']}. AUG+VAE is "
-            f"below AUG in {len(below)} of {len(theirs)} cells.",
-        ),
-        Erratum(
-            "Table 3 counts 20 pairs of CNN and AUG of which 5 are independent.",
-            f"AUG against CNN: p = {_two_sided(theirs['AUG'] - theirs['CNN']):.2g} over its 20 "
-            f"cells, {_two_sided(by_size['AUG'] - by_size['CNN']):.4g} over its 5 independent "
-            "pairs, the smallest value that five pairs can give.",
-        ),
-    ]
+    found = {
+        "The released VAEs are trained on other real images than the classifier: VAE.py seeds each "
+        "digit anew, CNN.py once for all. 'With VAE images of 50 digits' means 45 more real "
+        "digits.": _other_images(frame),
+        "The released AUG+VAE trains on augmented real images alone: its synthetic images are "
+        "never seen.": _unseen(frame),
+        "The released methods differ in updates, in stopping and in what is kept, and stopping and "
+        "choice look at test images.": _training(frame),
+        "The released VAE scales its noise by the variance and averages the KL over latent "
+        "dimensions.": _vae(frame),
+        "Eq. 2 lacks the factor 1/2 and takes log(sigma) for log(sigma^2).": "With mean 0 it is "
+        f"smallest at sigma = {optimum:.4f}, not at the prior's 1; the exact KL, which we use, is "
+        "smallest at 1.",
+        "Eq. 1 calls the output y and takes the logarithm of the input.": "The input has exact "
+        "zeros, where its logarithm is minus infinity; the cross-entropy takes the logarithm of "
+        "the reconstruction.",
+        "Table 2 marks AUG+VAE as best where AUG is, and AUG+VAE is not best throughout.": "LS 4, "
+        f"100 images: {marked['AUG+VAE']} against AUG's {marked['AUG']}. AUG+VAE is below AUG in "
+        f"{len(below)} of {len(theirs)} cells.",
+        "Table 3 counts 20 pairs of CNN and AUG of which 5 are independent.": "AUG against CNN: p "
+        f"= {_two_sided(theirs['AUG'] - theirs['CNN']):.2g} over its 20 cells, "
+        f"{_two_sided(by_size['AUG'] - by_size['CNN']):.4g} over its 5 independent pairs, the "
+        "smallest value that five pairs can give.",
+    }
+    return [Erratum(text, evidence) for text, evidence in found.items()]
 
 
 def _smallest(frame, kind):
@@ -231,15 +176,8 @@ def _smallest(frame, kind):
     return int(rows["train_size"].min()) if len(rows) else 0
 
 
-def _difference(frame, first, second):
-    """'+1.2 points of F1 (95 % interval ...; 8 seeds)' of two groups of cells, or None."""
-    points = 100 * (by_seed(frame, "f1", first) - by_seed(frame, "f1", second)).dropna()
-    if points.empty:
-        return None
-    estimate, low, high = hodges_lehmann(points)
-    interval = f"95 % interval {low:.1f} to {high:.1f}; " if np.isfinite(low) else ""
-    seeds = f"{len(points)} seed{'s' if len(points) > 1 else ''}"
-    return f"{estimate:+.1f} points of F1 ({interval}{seeds})"
+def _points(frame, first, second):
+    return difference(frame, "f1", first, second, "points of F1")
 
 
 def _other_images(frame):
@@ -255,7 +193,7 @@ def _other_images(frame):
         ("with equal updates, VAE of the same images minus CNN", our_vae, our_cnn),
         ("VAE of other images minus CNN", {**our_vae, "vae_images": "other"}, our_cnn),
     ]
-    found = [(text, _difference(frame, *pair)) for text, *pair in pairs]
+    found = [(text, _points(frame, *pair)) for text, *pair in pairs]
     found = [f"{text} {value}" for text, value in found if value]
     theirs = (
         "In the paper's own table VAE(n) is CNN(2n): 84.6 against 84.4 % at 50 images, 91.5 "
@@ -266,52 +204,39 @@ def _other_images(frame):
 
 
 def _unseen(frame):
-    pair = [
-        {"kind": "released", "train_size": _smallest(frame, "released"), "method": method}
-        for method in ("AUG+VAE", "AUG")
-    ]
+    where = {"kind": "released", "train_size": _smallest(frame, "released")}
     ours = {"kind": "classify", "train_size": _smallest(frame, "classify")}
-    as_released = _difference(frame, *pair)
-    seen = _difference(frame, {**ours, **of_method("AUG+VAE")}, {**ours, **of_method("AUG")})
-    parts = []
-    if as_released:
-        parts.append(
-            "As released they train on the same data by the same steps and differ in stopping and "
-            f"in what is kept: AUG+VAE minus AUG {as_released}."
-        )
-    if seen:
-        parts.append(f"Where the images are seen, with equal updates: {seen}.")
-    return " ".join(parts) or "Not computed yet."
+    texts = {
+        "As released they train on the same data by the same steps: AUG+VAE minus AUG": _points(
+            frame, {**where, "method": "AUG+VAE"}, {**where, "method": "AUG"}
+        ),
+        "Where the images are seen, with equal updates,": _points(
+            frame, {**ours, **of_method("AUG+VAE")}, {**ours, **of_method("AUG")}
+        ),
+    }
+    return " ".join(f"{text} {value}." for text, value in texts.items() if value) or NOT_YET
 
 
-def _updates(frame):
+def _training(frame):
     text = (
         "From the code's steps with 50 images: an epoch of CNN is 2 updates, of VAE 5, of AUG and "
-        "AUG+VAE 50; CNN and AUG stop on the test loss, the others never."
+        "AUG+VAE 50; CNN and AUG stop on the test loss and keep its best epoch, the others never "
+        "stop and keep the epoch of best test accuracy."
     )
     rows = select(frame, {"kind": "released", "train_size": _smallest(frame, "released")})
-    if rows.empty:
-        return text
-    means = rows.groupby("method", sort=False)["updates"].mean()
-    counted = ", ".join(f"{method} {updates:,.0f}" for method, updates in means.items())
-    return f"{text} Updates in our runs of it: {counted}."
-
-
-def _selection(frame):
-    rows = select(frame, {"kind": "released"})
     parts = []
     for method, runs in rows.groupby("method", sort=False) if len(rows) else ():
         gain = 100 * (runs["f1"] - runs["last"]).mean()
-        parts.append(f"{method} {gain:+.1f} ({len(runs)} runs)")
-    if not parts:
-        return "Not computed yet."
-    return f"Points of F1 of the kept epoch over the last one: {', '.join(parts)}."
+        updates = runs["updates"].mean()
+        parts.append(f"{method} {updates:,.0f} and {gain:+.1f} ({count(len(runs), 'run')})")
+    measured = "Ours, updates and points of F1 of the kept epoch over the last one:"
+    return f"{text} {measured} {', '.join(parts)}." if parts else text
 
 
 def _vae(frame):
     rows = select(frame, {"kind": "vae_losses"})
     if rows.empty:
-        return "Not computed yet."
+        return NOT_YET
     row = rows.iloc[0]
     return (
         f"One class, {row['train_size']:.0f} images in all, LS {row['latent_dim']:.0f}: exact KL "

@@ -1,0 +1,312 @@
+"""What one cell of Chen and Liu computes."""
+
+import functools
+import itertools
+import warnings
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn.decomposition import PCA
+
+from dagen_keras import backend, models
+from dagen_keras.augment import Augmenter
+from dagen_keras.evaluate import density_coverage, frechet_distance, precision_recall
+from dagen_keras.models.divergences import kl, t_value, wasserstein2
+from dagen_keras.papers.chen_liu.protocol import (
+    FIDS,
+    LATENT_DIM,
+    METHODS,
+    ROUNDING,
+    SPACES,
+    T_LIMIT,
+)
+from dagen_keras.study.judge import judge_of, reserved
+from dagen_keras.study.packing import pack, png
+
+BATCH = 100  # Of VAEs and classifiers.
+COMPONENTS, NEIGHBOURS = 64, 5
+MONITORED, SHOWN = 1000, 20
+
+
+def vae(bench, method, image_shape, weight=1.0):
+    """The `ReusableModel` of a method; its lambda may be set after `fresh`."""
+    divergence, heads = METHODS[method]
+    activations = {f"{head}_activation": models.nonpositive for head in heads}
+    return bench.reusable(
+        ("vae", method, image_shape, weight),
+        lambda: models.chen_liu_vae(LATENT_DIM, image_shape, divergence, weight, **activations),
+        optimizer="adam",
+        **backend.dense_compile_options(),
+    )
+
+
+def parts(cell, bench):
+    """The dataset, its training images and labels that cells use, and those kept from them."""
+    data = bench.data(cell.dataset)
+    rows = reserved(len(data.x_train), cell.images.reserve)
+    return data, *((data.x_train[own], data.y_train[own]) for own in rows)
+
+
+def judge_for(cell, bench):
+    return judge_of(bench, cell.dataset, cell.judging, cell.images.reserve)
+
+
+def some(x, n):
+    """At most `n` rows of `x`, drawn once for all seeds."""
+    return x[np.random.default_rng(0).permutation(len(x))[:n]]
+
+
+def spaces(cell, bench):
+    """A function from images to their features by space, and those of "train" and "test" images.
+
+    The spaces, (n, d) each, are the judge's last hidden layer, the global averages of its
+    convolutions' maps, and the first principal components of the training images' pixels.
+    """
+
+    def make():
+        data, (x, _), _ = parts(cell, bench)
+        judge = judge_for(cell, bench).model
+        maps = [layer.output for layer in judge.layers if isinstance(layer, layers.Conv2D)]
+        pooled = layers.Concatenate()([layers.GlobalAveragePooling2D()(m) for m in maps])
+        network = keras.Model(judge.inputs, [judge.layers[-1].input, pooled])
+        pixels = x.reshape(len(x), -1)
+        pca = PCA(min(COMPONENTS, *pixels.shape), svd_solver="covariance_eigh").fit(pixels)
+
+        def features(images):
+            projected = pca.transform(images.reshape(len(images), -1))
+            found = (*models.predict(network, images, BATCH), projected)
+            return dict(zip(SPACES, found, strict=True))
+
+        sides = {"train": x, "test": data.x_test}
+        return features, {k: features(some(v, cell.fid.images)) for k, v in sides.items()}
+
+    return bench.once(("spaces", cell.dataset, cell.images, cell.fid, cell.judging), make)
+
+
+def fid(real, generated):
+    with warnings.catch_warnings():
+        # Of no more images than features: bundled data are no measurement.
+        warnings.simplefilter("ignore", UserWarning)
+        return frechet_distance(real, generated)
+
+
+def compare(real, generated):
+    """FID in each space, and precision, recall, density and coverage in the hidden one."""
+    found = {f"fid_{space}": fid(real[space], generated[space]) for space in SPACES}
+    pair = real["hidden"], generated["hidden"], NEIGHBOURS
+    found["precision"], found["recall"] = precision_recall(*pair)
+    found["density"], found["coverage"] = density_coverage(*pair)
+    return found
+
+
+def floor(cell, bench):
+    """Real test images against real training images: the best that samples can come to."""
+    _, real = spaces(cell, bench)
+    return compare(real["train"], real["test"]) | {
+        "judge_accuracy": judge_for(cell, bench).accuracy
+    }
+
+
+def run(cell, bench, against):
+    """Trains one VAE of all classes and scores images drawn from its prior."""
+    data, (x, _), _ = parts(cell, bench)
+    model = vae(bench, cell.method, data.image_shape).fresh(backend.subseed(cell.seed, "vae"))
+    model.set_divergence_weight(cell.weight)
+    short = cell.vae.epochs
+    epochs = cell.long.epochs if "long" in cell.settings else short
+    scores = {}
+
+    def look(epoch, logs):
+        if epoch + 1 in (short, epochs):
+            scores[epoch + 1] = score(model, cell, bench, against, x)
+
+    monitor = Monitor(x[:: -(-len(x) // MONITORED)], backend.subseed(cell.seed, "monitor"))
+    history = models.fit_passes(
+        *(model, x, epochs, BATCH),
+        seed=backend.subseed(cell.seed, "order"),
+        windows=epochs,
+        callbacks=[monitor, keras.callbacks.LambdaCallback(on_epoch_end=look)],
+    ).history
+    found = {"diverged": False, **scores[short], **monitor.values}
+    found["reconstruction"] = [round(value, 4) for value in history["reconstruction"]]
+    found["fell"] = fell(history["loss"][:short])
+    if epochs > short:
+        found |= {f"long_{name}": scores[epochs][name] for name in (*FIDS, "reconstructed")}
+        found["converged"] = epochs_to_converge(history["reconstruction"])
+    return found
+
+
+def score(model, cell, bench, against, x):
+    """What a VAE's samples, its posteriors of the images x and its reconstructions say."""
+    features, real = spaces(cell, bench)
+    draw = np.random.default_rng(backend.subseed(cell.seed, "prior"))
+    latent = draw.standard_normal((cell.fid.images, LATENT_DIM), dtype="float32")
+    drawn = models.predict(model.decoder, latent, BATCH)
+    folded = features(models.predict(model.decoder, -np.abs(latent), BATCH))
+    found = compare(real[against], features(drawn))
+    found |= posterior_summary(*models.predict(model.encoder, x, BATCH))
+    data = bench.data(cell.dataset)
+    of_each = [(label, model) for label in range(data.n_classes)]
+    found |= judge_for(cell, bench).of_class_wise_vaes(of_each, data, cell.images.reserve)
+    found["folded_fid"] = fid(real[against]["hidden"], folded["hidden"])
+    return found | ({"png": png(drawn[:SHOWN], columns=5)} if cell.seed == 0 else {})
+
+
+def fell(losses):
+    """The share by which the loss fell over the last tenth of training; None from one epoch."""
+    tenth = max(1, round(len(losses) / 10))
+    return 1 - losses[-1] / losses[-1 - tenth] if len(losses) > tenth else None
+
+
+def epochs_to_converge(reconstruction):
+    """The first epoch whose reconstruction is within 1 % of the last one's."""
+    return next(e for e, v in enumerate(reconstruction, 1) if v <= 1.01 * reconstruction[-1])
+
+
+class Monitor(keras.callbacks.Callback):
+    """Mean T, ELBO_KL and ELBO_W of some images after every epoch, with lambda 1 in both."""
+
+    def __init__(self, images, seed):
+        super().__init__()
+        draw, size = np.random.default_rng(seed), (len(images), LATENT_DIM)
+        self.images, self.noise = images, draw.standard_normal(size, dtype="float32")
+        self.values = {"t_by_epoch": [], "elbo_kl": [], "elbo_w": []}
+
+    def on_epoch_end(self, epoch, logs=None):
+        # Called, not `predict`: the images fit one batch, and `predict` takes longer to start.
+        mean, log_var = map(keras.ops.convert_to_numpy, self.model.encoder(self.images))
+        decoded = self.model.decoder(mean + np.exp(log_var / 2) * self.noise)
+        p, x = keras.ops.convert_to_numpy(decoded).astype(float).clip(1e-7, 1 - 1e-7), self.images
+        log_p = (x * np.log(p) + (1 - x) * np.log1p(-p)).sum(axis=(1, 2, 3))
+        elbos = [log_p - np.asarray(divergence(mean, log_var)) for divergence in (kl, wasserstein2)]
+        values = (np.asarray(t_value(mean, log_var)), *elbos)
+        for entries, value in zip(self.values.values(), values, strict=True):
+            entries.append(round(float(value.mean()), 4))
+
+
+def posterior_summary(mean, log_var):
+    """What the posteriors of the training images say, (n, d) each."""
+    t, narrow = np.asarray(t_value(mean, log_var)), (log_var <= 0).all(axis=1)
+    return {
+        "t": float(t.mean()),
+        "kept": bool(abs(t.mean()) <= T_LIMIT),
+        "narrow_t": float(t[narrow].max()) if narrow.any() else None,
+        "narrow_with_positive_t": float((narrow & (t > ROUNDING)).mean()),
+        "negative_means": float((mean < 0).mean()),
+        # Dimensions that tell images apart, in the usual count of active units.
+        "active_units": int((mean.var(axis=0) > 0.01).sum()),
+    }
+
+
+def training_set(cell, bench):
+    """Table 2's images and labels, real ones and then generated ones, and the VAEs if any.
+
+    The real ones depend on size and seed alone, and a smaller set is part of a larger one.
+    """
+    data, (x, y), _ = parts(cell, bench)
+    rows = np.random.default_rng(backend.subseed(cell.seed, "images")).permutation(len(x))
+    x, y = x[rows[: cell.train_size]], y[rows[: cell.train_size]]
+    if cell.method == "none":
+        return x, y, None
+    augmenter = Augmenter(
+        vae(bench, cell.method, data.image_shape, cell.weight),
+        epochs=cell.augmentation.passes,
+        batch_size=BATCH,
+        seed=backend.subseed(cell.seed, "vae"),
+    ).fit(x, y)
+    n = -(-cell.augmentation.generated // len(augmenter.classes_))
+    new = [augmenter.sample(n, label) for label in augmenter.classes_]
+    labels = np.concatenate([y, np.repeat(augmenter.classes_, n)])
+    return np.concatenate([x, *new]), labels, augmenter
+
+
+def batches(x, y, seed, done):
+    """Endless batches, pass after pass, each pass in an order of its own; without the first."""
+    rng, count = np.random.default_rng(seed), itertools.count()
+    while True:
+        order = rng.permutation(len(x))
+        for start in range(0, len(x), BATCH):
+            rows = order[start : start + BATCH]
+            if next(count) >= done:
+                yield x[rows], y[rows]
+
+
+def predictions(cell, bench, x, y, marks, tested):
+    """The classes that one CNN, trained on (x, y), gives `tested` after each of these updates."""
+    data = bench.data(cell.dataset)
+    model = bench.reusable(
+        ("cnn", data.n_classes, data.image_shape),
+        lambda: models.chen_liu_cnn(data.n_classes, data.image_shape),
+        optimizer="adam",
+        loss="sparse_categorical_crossentropy",
+        **backend.convolution_compile_options(),
+    ).fresh(backend.subseed(cell.seed, "classifier"))
+    found = {}
+    for done, mark in itertools.pairwise([0, *sorted(set(marks))]):
+        model.fit(
+            batches(x, y, backend.subseed(cell.seed, "batches"), done),
+            steps_per_epoch=mark - done,
+            callbacks=[models.StopOnNonFiniteLoss("the classifier")],
+            shuffle=False,
+            verbose=0,
+        )
+        found[mark] = models.predict(model, tested, BATCH).argmax(axis=1).astype("uint8")
+    return found
+
+
+def table2(cell, bench):
+    """The CNN with and without generated images, at equal epochs, equal updates, and early."""
+    data = bench.data(cell.dataset)
+    budgets, n = cell.classifier, cell.classifier.test_images
+    tested, labels = some(data.x_test, n), some(data.y_test, n).astype("uint8")
+    x, y, augmenter = training_set(cell, bench)
+    at_epochs = budgets.epochs * -(-len(x) // BATCH)
+    marks = (at_epochs, budgets.updates, *budgets.looked_at)
+    found = predictions(cell, bench, x, y, marks, tested)
+    accuracy = {mark: float((predicted == labels).mean()) for mark, predicted in found.items()}
+    values = {
+        "accuracy": accuracy[at_epochs],
+        "updates": at_epochs,
+        "at_updates": accuracy[budgets.updates],
+        "early": list(budgets.looked_at),
+        "early_accuracy": [accuracy[mark] for mark in budgets.looked_at],
+        "classes": pack(predicted=found[at_epochs], labels=labels),
+        "classes_at_updates": pack(predicted=found[budgets.updates], labels=labels),
+    }
+    if augmenter is None:
+        return values
+    judge, reserve = judge_for(cell, bench), cell.images.reserve
+    return values | judge.of_class_wise_vaes(augmenter.trained(), data, reserve)
+
+
+def pilot(cell, bench):
+    """Accuracy on reserved images of the training partition after doubling numbers of updates."""
+    _, _, (x_kept, y_kept) = parts(cell, bench)
+    x, y, _ = training_set(cell, bench)
+    marks = [cell.pilot.first * 2**n for n in range(cell.pilot.doublings + 1)]
+    found = predictions(cell, bench, x, y, marks, x_kept)
+    return {"updates": marks, "accuracy": [float((found[m] == y_kept).mean()) for m in marks]}
+
+
+def diverging(function):
+    """The same function of a cell; a loss that is not finite is a result of it."""
+
+    def compute(cell, bench):
+        if "judging" in cell.settings:
+            judge_for(cell, bench)  # The judge's own failure is none of the cell's.
+        try:
+            return function(cell, bench)
+        except models.NonFiniteLossError:
+            return {"diverged": True}
+
+    return compute
+
+
+COMPUTE = {
+    "floor": floor,
+    "search": diverging(functools.partial(run, against="train")),
+    "final": diverging(functools.partial(run, against="test")),
+    "table2": diverging(table2),
+    "pilot": diverging(pilot),
+}

@@ -1,0 +1,40 @@
+"""Sentences with numbers for errata: what was measured, from how many runs."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dagen_keras.evaluate.verdicts import hodges_lehmann
+from dagen_keras.study.frame import by_seed
+
+NOT_YET = "Not computed yet."
+
+
+def difference(
+    frame: pd.DataFrame,
+    value: str,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    unit: str,
+    scale: float = 100.0,
+) -> str | None:
+    """ "+1.2 points (95 % interval 0.3 to 2.1; 8 seeds)" of two groups of cells; None without.
+
+    Args:
+        frame: a study's.
+        value: the column that is compared, seed by seed: `first` minus `second`.
+        first, second: factors of the two groups.
+        unit: of the difference times `scale`.
+    """
+    found = scale * (by_seed(frame, value, first) - by_seed(frame, value, second)).dropna()
+    if found.empty:
+        return None
+    estimate, low, high = hodges_lehmann(found)
+    interval = f"95 % interval {low:.1f} to {high:.1f}; " if np.isfinite(low) else ""
+    return f"{estimate:+.1f} {unit} ({interval}{count(len(found), 'seed')})"
+
+
+def count(n: int, thing: str) -> str:
+    """ "1 seed", "8 seeds"."""
+    return f"{n} {thing}{'' if n == 1 else 's'}"

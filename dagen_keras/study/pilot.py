@@ -1,0 +1,52 @@
+"""The pilot: how many updates are enough, on training images that no cell uses."""
+
+import numpy as np
+import pandas as pd
+
+from dagen_keras.study.figures import curves
+from dagen_keras.study.frame import select
+from dagen_keras.study.report import Figure, Table
+
+ENOUGH = 0.5  # Points: what twice as many updates may add to the method that gains most.
+
+
+def pilot_table(frame: pd.DataFrame, data: str, value: str, what: str) -> Table:
+    """Mean of `value` (a list a cell, a share) by `updates`, and what twice as many add.
+
+    The budget is the smallest number of updates at which twice as many add less than half a point
+    to the mean of every method.
+    """
+    rows, found = select(frame, {"kind": "pilot"}), []
+    if len(rows):
+        means = pd.DataFrame(
+            {
+                method: 100 * np.mean(group[value].tolist(), axis=0)
+                for method, group in rows.groupby("method", sort=False)
+            },
+            index=pd.Index(rows["updates"].iloc[0], name="updates"),
+        )
+        gains = means.shift(-1) - means
+        found = means.assign(**{"twice as many add at most": gains.max(axis=1)})
+        found["enough"] = np.where(gains.notna().all(axis=1), gains.max(axis=1) < ENOUGH, None)
+        found = found.round(2).reset_index()
+    return Table(
+        "pilot",
+        f"The pilot, which chose the number of updates: {data}",
+        f"{what} on images of the training partition that no cell uses, %; mean over seeds",
+        pd.DataFrame(found),
+        "The budget is the smallest number of updates at which twice as many add less than "
+        f"{ENOUGH} points to the mean of every method.",
+    )
+
+
+def pilot_figure(frame: pd.DataFrame, data: str, value: str, what: str) -> Figure:
+    """Curves of the same; thin a run, thick the mean of a method."""
+    return curves(
+        "pilot_curves",
+        f"The pilot, {what} on images that no cell uses by the classifier's updates; thin a run, "
+        f"thick the mean. {data}.",
+        *(select(frame, {"kind": "pilot"}), "updates", value, "method"),
+        ("updates", f"{what}, %"),
+        scale=100,
+        log_x=True,
+    )

@@ -1,0 +1,44 @@
+"""Committed ledgers, and the cells that their lines came from."""
+
+import importlib
+from pathlib import Path
+
+from dagen_keras import papers
+from dagen_keras.runs.ledger import Ledger
+from dagen_keras.runs.run import Run
+from dagen_keras.study import cell
+
+RESULTS = Path(__file__).parents[2] / "results"
+NEW = [
+    key
+    for key in papers.KEYS
+    if hasattr(importlib.import_module(f"{papers.__name__}.{key}"), "STUDY")
+]
+LEDGERS = [p for p in sorted(RESULTS.glob("overnight/*/runs.jsonl")) if p.parent.name in NEW]
+
+
+def first_done(path, protocol_version):
+    """The first done line of each kind."""
+    found = {}
+    for record in Ledger(path).records():
+        now = record.get("protocol_version") == protocol_version
+        if now and record["status"] == "done":
+            found.setdefault(record["kind"], record)
+    return found
+
+
+def cell_of(study, record):
+    """The cell of a line, from its kind, factors and settings alone."""
+    defaults = study.settings("overnight")
+    groups = {
+        name: type(getattr(defaults, name))().replace(flat)
+        for name, flat in record["settings"].items()
+    }
+    parts = {**record["factors"], **groups}
+    return cell(record["kind"], seed=record["seed"], dataset=record["dataset"], **parts)
+
+
+def grid_keys(study, path):
+    """The keys of the grid, with the data's fingerprints from the ledger."""
+    run = Run(study, "overnight", results=path.parents[2], download=False)
+    return {run.key(one) for one in run.cells}

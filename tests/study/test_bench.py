@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import pytest
+
+from dagen_keras.study import Bench
+
+
+@pytest.fixture
+def reusable():
+    def build():
+        return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+    bench = Bench()
+    return lambda b=bench: b.reusable("dense", build, optimizer="sgd", loss="mse")
+
+
+def fit(reusable, seed):
+    model, rng = reusable.fresh(seed), np.random.default_rng(seed)
+    model.fit(rng.random((8, 2)), rng.random((8, 1)), epochs=2, shuffle=False, verbose=0)
+    return model
+
+
+def weights(model):
+    return np.concatenate([np.ravel(w) for w in model.get_weights()])
+
+
+def test_data_and_what_is_made_once_is_made_once():
+    bench, made = Bench(), []
+    assert bench.data("digits") is bench.data("digits")
+    make = lambda: made.append(1) or len(made)  # noqa: E731
+    assert [bench.once("a", make), bench.once("a", make), bench.once("b", make)] == [1, 1, 2]
+
+
+def test_a_dataset_that_may_not_be_downloaded_is_not(no_data_dir, tmp_path):
+    from dagen_keras.datasets import DataError
+
+    with pytest.raises(DataError):
+        Bench(data_dir=str(tmp_path), download=False).data("mnist")
+
+
+def test_a_reusable_model_is_compiled_once(reusable):
+    assert reusable() is reusable()
+    assert fit(reusable(), 0) is fit(reusable(), 1)
+    assert reusable(Bench()) is not reusable()
+
+
+def test_a_fitted_model_stays_what_it_is_when_the_model_is_trained_again(reusable):
+    bench = Bench()
+    first = bench.fitted("first", lambda: fit(reusable(), 0))
+    alone = weights(first.model)
+    second = bench.fitted("second", lambda: fit(reusable(), 1))
+    other = weights(second.model)
+    assert not np.allclose(alone, other)
+    np.testing.assert_array_equal(weights(first.model), alone)
+    fit(reusable(), 5)
+    np.testing.assert_array_equal(weights(second.model), other)
+    np.testing.assert_array_equal(weights(bench.fitted("first", None).model), alone)
+
+
+def test_what_was_used_longest_ago_goes_and_comes_back_the_same(reusable):
+    bench, fits = Bench(fits=2), []
+
+    def get(seed):
+        found = bench.fitted(seed, lambda: fits.append(seed) or fit(reusable(), seed))
+        return weights(found.model)
+
+    before = get(0)
+    get(1), get(0), get(2)  # 1 goes, as 0 was used after it.
+    assert fits == [0, 1, 2]
+    get(0), get(2)
+    assert fits == [0, 1, 2]
+    get(1)  # 0 goes.
+    np.testing.assert_array_equal(get(0), before)
+    assert fits == [0, 1, 2, 1, 0]
+
+
+def test_what_is_no_keras_model_is_kept_as_it_is():
+    thing = object()
+    assert Bench().fitted("a", lambda: thing) is thing
+
+
+def test_a_fit_that_fails_leaves_nothing():
+    bench = Bench()
+
+    def fail():
+        raise FloatingPointError
+
+    for _ in range(2):
+        with pytest.raises(FloatingPointError):
+            bench.fitted("a", fail)
+    assert bench.fitted("a", lambda: 3) == 3

@@ -1,0 +1,73 @@
+"""Images that can be told apart, and calls of `fit` in which nothing is trained."""
+
+import keras
+import numpy as np
+
+from dagen_keras.datasets import Dataset
+
+
+def bars(n, first, brightest):
+    """Upright bars, each of its own brightness: what an image is can be read from its maximum."""
+    images = np.zeros((n, 28, 28, 1), "float32")
+    brightness = first + (brightest - first) * np.arange(n, dtype="float32") / n
+    images[:, 9:19, 12:16] = brightness[:, None, None, None]
+    return images
+
+
+def place(images):
+    """The brightness of images of bars, which geometric transforms leave alone."""
+    return np.round(images.max((1, 2, 3)), 6)
+
+
+def toy_data(classes=10, of_a_class=130, test=200):
+    """A `Dataset` of bars: training images from 0.6 to 0.9, test images above 0.92."""
+    y = np.random.default_rng(0).permutation(np.arange(classes * of_a_class) % classes)
+    x, x_test, y_test = bars(len(y), 0.6, 0.9), bars(test, 0.92, 1.0), np.arange(test) % classes
+    return Dataset("digits", x, y, x_test, y_test, tuple(map(str, range(classes))), "bars")
+
+
+def labels_of(toy):
+    """The label of each image, by its brightness."""
+    places = np.concatenate([place(toy.x_train), place(toy.x_test)])
+    return dict(zip(places, np.concatenate([toy.y_train, toy.y_test]), strict=True))
+
+
+class Fit:
+    """A call of `fit` in which nothing is trained: its arguments and the batches it asked for.
+
+    Of a `ShuffledBatches` (`images` and `passes` over them) three batches are asked for, of a
+    generator all; its callbacks then see epochs, with a training loss that falls.
+    """
+
+    def __init__(self, model, x, arguments):
+        self.model, self.arguments, self.kind = model, arguments, type(model)
+        self.optimizer, self.callbacks = type(model.optimizer), list(arguments["callbacks"])
+        if isinstance(x, keras.utils.PyDataset):
+            self.passes = x.passes * arguments["epochs"]
+            (self.images,), self.batches = x.arrays, [x[i][0] for i in range(3)]
+            self.history = keras.callbacks.History()
+            return
+        stack = keras.callbacks.CallbackList(self.callbacks, add_history=True, model=model)
+        self.history, self.batches, self.epochs = stack._history, [], 0
+        model.stop_training = False
+        stack.on_train_begin()
+        while self.epochs < arguments["epochs"] and not model.stop_training:
+            self.batches += [next(x) for _ in range(arguments["steps_per_epoch"])]
+            stack.on_epoch_end(self.epochs, {"loss": 1 / (1 + self.epochs)})
+            self.epochs += 1
+        self.images = np.concatenate([images for images, _ in self.batches])
+        self.labels = np.concatenate([labels for _, labels in self.batches])
+        self.sizes = [len(images) for images, _ in self.batches]
+
+
+def record_fits(monkeypatch):
+    """The list of the `Fit`s that take the place of Keras's `fit` from now on."""
+    found = []
+
+    def fit(model, x=None, *positional, **arguments):
+        names = ("y", "batch_size", "epochs", "verbose", "callbacks")
+        found.append(Fit(model, x, arguments | dict(zip(names, positional, strict=False))))
+        return found[-1].history
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    return found

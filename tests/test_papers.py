@@ -1,0 +1,244 @@
+"""What holds of every paper in the form of `study`."""
+
+import collections
+import importlib
+import json
+import math
+import re
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from dagen_keras import datasets, papers
+from dagen_keras.runs.execution import tasks
+from dagen_keras.study import PROFILES, Bench, Comparison, Shown
+from dagen_keras.study.claims import FIRST_LOOK
+
+KEYS = [
+    key
+    for key in papers.KEYS
+    if hasattr(importlib.import_module(f"{papers.__name__}.{key}"), "STUDY")
+]
+EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
+PAIRED = ("Larger", "Within", "NotLarger", "NotWorse", "Exceeds")
+
+every_paper = pytest.mark.parametrize("key", KEYS)
+
+
+def grid(study, profile):
+    return study.grid(study.settings(profile), lambda cells: EMPTY)
+
+
+def key_of(study, cell):
+    return cell.key(study.key, study.protocol_version, cell.dataset)
+
+
+def shown(part):
+    """A table's text, or what a figure draws; "no finished cell" where there is nothing."""
+    if hasattr(part, "frame"):
+        return part._repr_html_()
+    if part.draw is None:
+        return "no finished cell"
+    drawn = part.draw()
+    plt.close(drawn)
+    return drawn
+
+
+@every_paper
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_lists_cells_each_once(key, profile):
+    study = papers.get(key)
+    if profile not in study.profiles:
+        assert profile not in ("smoke", "quick", "overnight")
+        pytest.skip(f"{key} has no profile {profile} yet")
+    cells = grid(study, profile)
+    found = collections.Counter(key_of(study, cell) for cell in cells)
+    assert len(cells) > 1
+    assert not [str(c) for c in cells if found[key_of(study, c)] > 1]
+    for cell in cells:
+        assert cell.kind in study.compute
+        assert cell.dataset in datasets.NAMES
+        assert json.loads(json.dumps(cell.factors)) == cell.factors
+        assert set(cell.serves) <= set(study.listed)
+        assert hash(cell.shares) == hash(cell.shares)
+    assert cells == grid(study, profile)
+
+
+@every_paper
+def test_quick_and_smoke_need_nothing_but_what_is_bundled(key, no_data_dir, tmp_path):
+    study = papers.get(key)
+    bench = Bench(data_dir=str(tmp_path), download=False)
+    for profile in ("smoke", "quick"):
+        for name in {cell.dataset for cell in grid(study, profile)}:
+            assert len(bench.data(name).x_train)
+
+
+@every_paper
+def test_the_claims_are_those_of_the_list_in_their_forms(key):
+    study, listed = papers.get(key), papers.listed(key)
+    assert [claim.id for claim in study.claims] == list(listed)
+    assert study.listed == listed
+    for claim in study.claims:
+        form = listed[claim.id].form
+        assert hasattr(claim, "decide") and hasattr(claim, "wants_second_look")
+        if form == "shown":
+            assert not isinstance(claim, Comparison) or type(claim) is Shown
+        elif form in PAIRED and isinstance(claim, Comparison):
+            # `Exceeds` is a `Larger`, and so on: of the forms, the most special one counts.
+            names = [base.__name__ for base in type(claim).__mro__]
+            assert next(name for name in names if name in (*PAIRED, "Shown")) == form
+
+
+@every_paper
+def test_a_paper_says_what_it_is(key):
+    study = papers.get(key)
+    assert study.key == key and study.protocol_version >= 2
+    assert all((study.title, study.reference, study.question.endswith("?")))
+    assert {"smoke", "quick", "overnight"} <= set(study.profiles) <= set(PROFILES)
+    flat = {profile: set(s.flat()) for profile, s in study.profiles.items()}
+    assert all(names == flat["overnight"] for names in flat.values())
+    assert "seeds" in flat["overnight"]
+
+
+def check_report(report, study):
+    parts = [*report.tables, *report.figures]
+    names = [part.name for part in parts]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in names)
+    assert all(report[name].name == name for name in names)
+    assert [claim.id for claim in report.claims] == list(study.listed)
+    assert {claim.paper for claim in report.claims} == {study.key}
+    assert report.errata and all(e.text and e.evidence for e in report.errata)
+    for table in (report.claims_table(), report.errata_table()):
+        assert table._repr_html_()
+    for part in parts:
+        said = part.title if hasattr(part, "frame") else part.caption
+        assert report.data in said or "closed form" in said, f"{part.name} does not name its data"
+    assert all(table.unit for table in report.tables)
+
+
+@every_paper
+@pytest.mark.parametrize("profile", ["smoke", "overnight"])
+def test_nothing_yet_gives_a_report(key, profile):
+    study = papers.get(key)
+    report = study.report(EMPTY, study.settings(profile))
+    check_report(report, study)
+    for part in (*report.tables, *report.figures):
+        assert shown(part)
+    assert {claim.verdict for claim in report.claims} <= {"not decided"}
+    assert all(claim.n == 0 for claim in report.claims)
+
+
+@pytest.fixture(scope="session")
+def smoke():
+    """Every cell of a paper's `smoke` profile and its values, computed once a session."""
+    computed = {}
+
+    def of(key):
+        if key not in computed:
+            study, bench = papers.get(key), Bench()
+            settings, values = study.settings("smoke"), {}
+
+            def frame_of(cells):
+                for together in tasks(cells):
+                    for cell in together:
+                        if key_of(study, cell) not in values:
+                            values[key_of(study, cell)] = study.run(cell, bench)
+                rows = [cell.row({"values": values[key_of(study, cell)]}) for cell in cells]
+                return pd.DataFrame(rows) if rows else EMPTY
+
+            cells = study.grid(settings, frame_of)
+            computed[key] = study, settings, cells, frame_of(cells), values
+        return computed[key]
+
+    return of
+
+
+@pytest.mark.slow
+@every_paper
+def test_every_cell_of_smoke_is_computed(key, smoke):
+    study, settings, cells, frame, values = smoke(key)
+    assert len(frame) == len(cells) == len(values)
+    assert set(frame["kind"]) == set(study.compute)
+
+
+@pytest.mark.slow
+@every_paper
+def test_every_claim_has_eight_seeds_overnight(key, smoke):
+    """Where cells follow from what others found, these found what they do in `smoke`."""
+    study, _, cells, _, values = smoke(key)
+    of_kind = {cell.kind: values[key_of(study, cell)] for cell in cells}
+    overnight, known = study.cells(study.settings("overnight"), EMPTY), 0
+    while len(overnight) > known:
+        known = len(overnight)
+        frame = pd.DataFrame([cell.row({"values": of_kind[cell.kind]}) for cell in overnight])
+        overnight = study.cells(study.settings("overnight"), frame)
+    seeds = collections.defaultdict(set)
+    for cell in overnight:
+        for claim in cell.serves:
+            seeds[claim].add(cell.seed)
+    for row in study.listed.values():
+        if row.form in PAIRED and "cannot be had" not in row.on:
+            assert set(range(FIRST_LOOK)) <= seeds[row.id], row.id
+
+
+@pytest.mark.slow
+@every_paper
+def test_values_survive_json(key, smoke):
+    *_, values = smoke(key)
+    for found in values.values():
+        assert found and json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.slow
+@every_paper
+def test_smoke_fills_every_table_and_figure_and_decides_nothing(key, smoke):
+    study, settings, cells, frame, _ = smoke(key)
+    report = study.report(frame, settings)
+    check_report(report, study)
+    for table in report.tables:
+        assert len(table.frame), f"{table.name} has no row"
+        assert "no finished cell" not in table._repr_html_()
+    for figure in report.figures:
+        assert figure.draw is not None, f"{figure.name} has nothing to draw"
+        assert shown(figure).axes
+    for claim in report.claims:
+        counterexample = study.listed[claim.id].form == "counterexample"
+        assert claim.verdict == "not decided" or counterexample, claim
+        assert claim.n < FIRST_LOOK
+
+
+@pytest.mark.slow
+@every_paper
+def test_a_cell_alone_equals_the_cell_after_others(key, smoke):
+    """Of cells that share what is trained the last one, and of another kind one that does not."""
+    study, _, cells, _, values = smoke(key)
+    shared = [t[-1] for t in tasks(cells) if len(t) > 1]
+    alone = [t[0] for t in tasks(cells) if len(t) == 1]
+    chosen = {cell.kind: cell for cell in [*alone[::-1], *shared[::-1]]}
+    chosen = sorted(chosen.values(), key=lambda cell: not cell.shares)[:3]
+    assert chosen
+    for cell in chosen:
+        assert same(study.run(cell, Bench()), values[key_of(study, cell)]), str(cell)
+
+
+def same(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(v, other[k]) for k, v in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float):
+        return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-6)
+    return one == other
+
+
+@pytest.mark.slow
+@every_paper
+def test_few_seeds_decide_nothing(key, smoke):
+    """The same cells seven times over, as seven seeds, whatever they found."""
+    study, settings, _, frame, _ = smoke(key)
+    seven = pd.concat([frame[frame["seed"] == 0].assign(seed=seed) for seed in range(7)])
+    for claim in study.report(seven.reset_index(drop=True), settings).claims:
+        counterexample = study.listed[claim.id].form == "counterexample"
+        assert claim.verdict == "not decided" or counterexample, claim
