@@ -50,12 +50,13 @@ class Summary:
             own = pd.Series(values, factors)
             rows.append({**dict(zip(self.rows, own, strict=True)), **self._numbers(group, own)})
         found = pd.DataFrame(rows).dropna(axis=1, how="all")
-        for name in self.rows:  # Whole numbers stay whole beside gaps.
+        _, *others = self.values
+        for name in (*self.rows, *others):  # Whole numbers stay whole, beside gaps too.
             if name in found and pd.api.types.is_float_dtype(found[name]):
                 whole = found[name].dropna()
                 if (whole == whole.round()).all():
                     found[name] = found[name].astype("Int64")
-        note = "mean, standard deviation (sd) and number (n) of runs. " + self.note
+        note = "Mean, standard deviation (sd) and number (n) of runs. " + self.note
         return Table(self.name, f"{self.title}: {data}", self.unit, found, note.strip())
 
     def _numbers(self, group, own):

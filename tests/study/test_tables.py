@@ -44,7 +44,7 @@ def test_a_row_a_group_with_mean_spread_and_number(table):
     assert row["sd"] == round(100 * np.std([0.81234, 0.83333], ddof=1), 2)
     assert table.title == "Table 1: toy data"
     assert (table.name, table.unit) == ("table1", "%")
-    assert table.note.startswith("mean, standard deviation") and table.note.endswith("A note.")
+    assert table.note.startswith("Mean, standard deviation") and table.note.endswith("A note.")
 
 
 def test_one_value_has_no_spread_and_none_no_mean(table):

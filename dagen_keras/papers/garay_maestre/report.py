@@ -79,7 +79,9 @@ def _two_sided(differences):
 def figures(frame, data):
     classify = select(frame, {"kind": "classify"})
     table2 = pd.concat([select(classify, of_method(method)) for method in METHODS])
-    levels = select(classify, {"method": "AUG", "train_size": _smallest(frame, "classify")})
+    small = select(classify, {"train_size": _smallest(frame, "classify")})
+    levels = select(small, {"method": ["CNN", "AUG"]}).fillna({"level": -1})
+    levels = levels.assign(training="conventional augmentation")
     samples = select(frame, {"kind": "samples"})
     theirs = None
     if set(table2.get("dataset", ())) == {"mnist"}:
@@ -95,10 +97,11 @@ def figures(frame, data):
         ),
         by_factor(
             "figure3",
-            "Fig. 3, macro F1 from the adjusted augmentation (0) to all transformations (6) at the "
-            f"smallest number of training images; dots are runs, the line their mean. {data}.",
-            *(levels, "level", "f1", "method"),
-            ("level: 0 adjusted ... 6 all transformations", f1),
+            "Fig. 3, macro F1 without augmentation (-1) and from the adjusted one (0) to all "
+            "transformations (6), at the smallest number of training images; dots are runs, the "
+            f"line their mean. {data}.",
+            *(levels, "level", "f1", "training"),
+            ("level: -1 none, 0 adjusted ... 6 all transformations", f1),
             scale=100,
         ),
         by_factor(
