@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import functools
+import math
 import os
 import time
 from pathlib import Path
@@ -297,8 +298,10 @@ class Times:
 
     def add(self, record):
         if record["status"] == "done" and "kind" in record:
-            self._alike[_place(record["kind"], record["factors"])].append(record["seconds"])
-            self._of_kind[record["kind"]].append(record["seconds"])
+            # Processor time where it is less: what else the machine did is no property of the cell.
+            seconds = min(record["seconds"], record.get("cpu_seconds", math.inf))
+            self._alike[_place(record["kind"], record["factors"])].append(seconds)
+            self._of_kind[record["kind"]].append(seconds)
 
     def of(self, kind, factors):
         """Seconds that such a cell is expected to take; None before any of its kind is done."""

@@ -122,7 +122,7 @@ def test_times_are_those_of_like_cells_else_of_their_kind():
     assert times.total(cells.values()) == 0
     record = {"status": "done", "kind": "square", "seconds": 4.0}
     times.add({**record, "factors": {"n": 1}})
-    times.add({**record, "factors": {"n": 2}, "seconds": 8.0})
+    times.add({**record, "factors": {"n": 2}, "seconds": 80.0, "cpu_seconds": 8.0})
     times.add({**record, "factors": {"n": 1}, "seconds": 99.0, "status": "failed"})
     assert [times.of("square", {"n": n}) for n in (1, 2, 3)] == [4.0, 8.0, 6.0]
     assert times.of("other", {"n": 1}) is None
