@@ -17,7 +17,8 @@ from dagen_keras.study.tables import Summary
 
 PAPERS_NAMES = {"none": "baseline", "KL": "ELBO_KL", "W": "ELBO_W"}
 ROWS = {"data": "dataset", "method": "method", "lambda": "weight"}
-CURVES = {"t_by_epoch": "T", "elbo_kl": "ELBO_KL", "elbo_w": "ELBO_W", "reconstruction": "loss"}
+CURVES = {"t_by_epoch": "T", "elbo_kl": "ELBO_KL", "elbo_w": "ELBO_W"}
+CURVES["reconstruction"] = "reconstruction"
 READ = ["method", "weight", "train_size", "kept", "converged", "narrow_t", "early", "updates"]
 READ += ["narrow_with_positive_t", "folded_fid", "active_units", *FIDS, *CURVES]
 READ += [f"long_{fid}" for fid in FIDS]
@@ -181,9 +182,8 @@ def figures(frame, data):
     epochs = finals["t_by_epoch"].map(lambda t: [*range(1, 1 + len(t))], na_action="ignore")
     trained = finals.assign(epoch=epochs).dropna(subset="epoch")
     table2 = select(frame, {"kind": "table2"}).dropna(subset="early")
-    table2 = table2.assign(
-        line=table2["method"].astype(str) + ", " + table2["train_size"].astype(str)
-    )
+    size = table2["train_size"].map("{:,.0f} images".format)
+    table2 = table2.assign(line=table2["method"].astype(str) + ", " + size)
     return [
         Figure(
             "figure2",
@@ -204,7 +204,7 @@ def figures(frame, data):
         *(
             curves(
                 name,
-                f"{title} by epoch, of 1,000 training images (the loss's of all). {data}.",
+                f"{title} by epoch, of 1,000 training images (the reconstruction: of all). {data}.",
                 *(trained, "epoch", name, "line", ("epoch", f"{title}, nats")),
             )
             for name, title in CURVES.items()
