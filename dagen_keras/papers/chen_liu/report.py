@@ -183,7 +183,7 @@ def figures(frame, data):
     trained = finals.assign(epoch=epochs).dropna(subset="epoch")
     table2 = select(frame, {"kind": "table2"}).dropna(subset="early")
     size = table2["train_size"].map("{:,.0f} images".format)
-    table2 = table2.assign(line=table2["method"].astype(str) + ", " + size)
+    table2 = table2.assign(line=table2["method"].astype(str) + ", " + size.astype(str))
     return [
         Figure(
             "figure2",
