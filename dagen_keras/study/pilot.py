@@ -14,9 +14,9 @@ def pilot_table(frame: pd.DataFrame, data: str, value: str, what: str) -> Table:
     """Mean of `value` (a list a cell, a share) by `updates`, and what twice as many add.
 
     The budget is the smallest number of updates at which twice as many add less than half a point
-    to the mean of every method.
+    to the mean of every method. If none is, it is the largest, and what it gives is not converged.
     """
-    rows, found = select(frame, {"kind": "pilot"}), []
+    rows, found, says = select(frame, {"kind": "pilot"}), [], ""
     if len(rows):
         means = pd.DataFrame(
             {
@@ -29,13 +29,19 @@ def pilot_table(frame: pd.DataFrame, data: str, value: str, what: str) -> Table:
         found = means.assign(**{"twice as many add at most": gains.max(axis=1)})
         found["enough"] = np.where(gains.notna().all(axis=1), gains.max(axis=1) < ENOUGH, None)
         found = found.round(2).reset_index()
+        enough = found["updates"][found["enough"].eq(True)]
+        says = (
+            f": {enough.min():,}"
+            if len(enough)
+            else f": none here, so the largest, {found['updates'].max():,}: not converged"
+        )
     return Table(
         "pilot",
         f"The pilot, which chose the number of updates: {data}",
         f"{what} on images of the training partition that no cell uses, %; mean over seeds",
         pd.DataFrame(found),
         "The budget is the smallest number of updates at which twice as many add less than "
-        f"{ENOUGH} points to the mean of every method.",
+        f"{ENOUGH} points to the mean of every method{says}.",
     )
 
 

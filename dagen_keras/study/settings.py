@@ -22,6 +22,7 @@ from dagen_keras.checks import RunError
 T = TypeVar("T")
 
 Positive = Annotated[int, Field(ge=1)]
+Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]

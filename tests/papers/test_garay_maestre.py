@@ -10,12 +10,13 @@ import pytest
 from study.untrained import bars, labels_of, place, record_fits, toy_data
 
 from dagen_keras import models, papers
+from dagen_keras.checks import RunError
 from dagen_keras.papers.garay_maestre import cells, protocol
 from dagen_keras.sampling import SAMPLERS
 from dagen_keras.study import Bench
 from dagen_keras.study.judge import Judge, reserved
 
-CLASSES, SIZE, RESERVE, UPDATES, EPOCHS = 10, 50, 100, 13, 6
+CLASSES, SIZE, RESERVE, UPDATES, EPOCHS = 10, 50, 100, 14, 6
 STUDY = papers.get("garay_maestre")
 SETTINGS = protocol.PROFILES["quick"].replace(
     {
@@ -121,7 +122,8 @@ def test_ours_takes_equal_updates_of_32_images_by_adam_and_never_stops(bench, me
     assert fit.sizes == [32] * UPDATES
     assert fit.optimizer is keras.optimizers.Adam
     assert fit.model.loss == "sparse_categorical_crossentropy"
-    assert {type(callback) for callback in fit.callbacks} == {models.StopOnNonFiniteLoss}
+    watching = {models.StopOnNonFiniteLoss, cells.ScoreEveryEpoch}
+    assert {type(callback) for callback in fit.callbacks} == watching
     assert not {"validation_data", "validation_split"} & fit.arguments.keys()
     an_epoch = SIZE + 100 * ("VAE" in method)
     assert values["seen"] == pytest.approx(UPDATES * 32 / an_epoch)
@@ -162,8 +164,24 @@ def test_so_many_test_images_of_each_class_are_scored_by_their_labels(bench, toy
     values, _ = run(bench, "classify", "CNN")
     assert (values["f1"], values["accuracy"]) == (1.0, 1.0)
     labels = labels_of(toy)
+    assert len(bench.scored) == 2  # Half-way and at last.
     assert set(bench.scored[0]) <= set(place(toy.x_test))
     assert list(np.bincount([labels[one] for one in bench.scored[0]])) == [4] * CLASSES
+
+
+def test_half_way_is_scored_after_half_of_the_updates(bench, monkeypatch):
+    scored = []
+
+    def scores(model, *images):
+        scored.append(len(scored) + 1)
+        return {"f1": scored[-1], "accuracy": 0.5}
+
+    monkeypatch.setattr(cells, "_scores", scores)
+    values, fit = run(bench, "classify", "CNN")
+    assert (values["half"], values["f1"]) == (1, 2)
+    assert (fit.arguments["steps_per_epoch"], fit.arguments["epochs"]) == (UPDATES // 2, 2)
+    with pytest.raises(RunError, match="'classifier.updates' must be a multiple of 2; got 7"):
+        SETTINGS.replace({"classifier.updates": 7})
 
 
 def moments(images):

@@ -83,6 +83,10 @@ def test_the_pilot_says_what_twice_as_many_updates_add():
     assert list(table["none"]) == [20.0, 30.0, 30.2]
     np.testing.assert_allclose(table["twice as many add at most"][:2], [10.0, 0.4])
     assert list(table["enough"][:2]) == [False, True] and table["enough"][2] is None
+    assert pilot_table(RUNS, "toy data", "curve", "F1").note.endswith("every method: 2.")
+    rising = RUNS.assign(curve=[[0.1, 0.2, 0.3]] * len(RUNS))
+    note = pilot_table(rising, "toy data", "curve", "F1").note
+    assert note.endswith("every method: none here, so the largest, 4: not converged.")
     assert "toy data" in pilot_figure(RUNS, "toy data", "curve", "F1").caption
     assert pilot_figure(RUNS, "toy data", "curve", "F1").draw() is not None
     assert len(pilot_table(EMPTY, "toy data", "curve", "F1").frame) == 0

@@ -208,13 +208,15 @@ def _pool(cell, bench, updates, n_classes):
 
 
 def classify(cell, bench):
-    """Trains a classifier by our protocol and scores it on test images."""
+    """Trains a classifier by our protocol; scored on test images, half-way (`half`) and at last."""
     data, updates = bench.data(cell.dataset), cell.classifier.updates
     augmenter, pool = _pool(cell, bench, updates, data.n_classes)
-    model = _train(cell, bench, (updates, 1), pool)
-    found = _scores(model, *test_images(data, cell.images.test_per_class, cell.seed))
+    scores = ScoreEveryEpoch(*test_images(data, cell.images.test_per_class, cell.seed))
+    model = _train(cell, bench, (updates // 2, 2), pool, scores)
     synthetic = cell.vae.synthetic_per_epoch if pool else 0
+    half, found = scores.rows
     found |= {
+        "half": half["f1"],
         "updates": int(model.optimizer.iterations),
         "seen": updates * CLASSIFIER_BATCH / (cell.train_size + synthetic),
     }
