@@ -116,6 +116,9 @@ def check_report(report, study):
         said = part.title if hasattr(part, "frame") else part.caption
         assert report.data in said or "closed form" in said, f"{part.name} does not name its data"
     assert all(table.unit for table in report.tables)
+    for kind, made in (("tables", report.tables), ("figures", report.figures)):
+        assert set(study.words[kind]) <= {part.name for part in made}, "words for nothing"
+    assert study.errata(EMPTY).keys() <= study.words["errata"].keys()
 
 
 @every_paper

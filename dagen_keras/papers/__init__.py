@@ -4,6 +4,7 @@ import importlib
 import importlib.resources
 import io
 import pkgutil
+import tomllib
 
 import pandas as pd
 
@@ -35,6 +36,12 @@ def reported(name: str) -> pd.DataFrame:
     """A table of a paper's own numbers, `papers/reported/<name>.csv`."""
     file = importlib.resources.files(__name__) / "reported" / f"{name}.csv"
     return pd.read_csv(io.StringIO(file.read_text(encoding="utf-8")))
+
+
+def words(key: str) -> dict:
+    """A paper's words for its tables, figures and errata, `papers/<key>/words.toml`."""
+    file = importlib.resources.files(__name__) / key / "words.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def listed(key: str) -> dict:

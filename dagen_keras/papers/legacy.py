@@ -274,6 +274,7 @@ def as_study(paper):
         tables=None,
         figures=None,
         errata=None,
+        words={},
         superseded=SUPERSEDED,
     )
 

@@ -8,8 +8,6 @@ import pandas as pd
 from dagen_keras.evaluate.verdicts import hodges_lehmann
 from dagen_keras.study.frame import by_seed
 
-NOT_YET = "Not computed yet."
-
 
 def difference(
     frame: pd.DataFrame,

@@ -11,9 +11,7 @@ from dagen_keras.study.packing import picture
 from dagen_keras.study.report import Figure
 
 
-def sheet(
-    name: str, caption: str, rows: pd.DataFrame, titles: Sequence[str], column: str = "png"
-) -> Figure:
+def sheet(name: str, rows: pd.DataFrame, titles: Sequence[str], column: str = "png") -> Figure:
     """Packed pictures of cells side by side, each under its title."""
     chosen = [
         (title, packed)
@@ -24,12 +22,11 @@ def sheet(
     def draw():
         return plots.pictures({title: picture(packed) for title, packed in chosen})
 
-    return Figure(name, caption, draw if chosen else None)
+    return Figure(name, draw=draw if chosen else None)
 
 
 def curves(
     name: str,
-    caption: str,
     rows: pd.DataFrame,
     x: str,
     y: str,
@@ -52,12 +49,11 @@ def curves(
             _log_axis(axis, rows[x].iloc[0])
         return _finish(figure, axis, labels)
 
-    return Figure(name, caption, draw if len(rows) and y in rows else None)
+    return Figure(name, draw=draw if len(rows) and y in rows else None)
 
 
 def by_factor(
     name: str,
-    caption: str,
     rows: pd.DataFrame,
     x: str,
     value: str,
@@ -85,7 +81,7 @@ def by_factor(
             _log_axis(axis, rows[x])
         return _finish(figure, axis, labels)
 
-    return Figure(name, caption, draw if len(rows) and value in rows else None)
+    return Figure(name, draw=draw if len(rows) and value in rows else None)
 
 
 def _color(number):

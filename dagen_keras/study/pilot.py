@@ -1,16 +1,27 @@
 """The pilot: how many updates are enough, on training images that no cell uses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from dagen_keras.study.figures import curves
 from dagen_keras.study.frame import select
 from dagen_keras.study.report import Figure, Table
+from dagen_keras.study.settings import Count, Positive, Settings
 
 ENOUGH = 0.5  # Points: what twice as many updates may add to the method that gains most.
 
 
-def pilot_table(frame: pd.DataFrame, data: str, value: str, what: str) -> Table:
+class Pilot(Settings):
+    """Training images of the search, its first number of updates, how often that is doubled."""
+
+    size: Positive = 100
+    first: Positive = 250
+    doublings: Count = 3
+
+
+def pilot_table(frame: pd.DataFrame, value: str, what: str) -> Table:
     """Mean of `value` (a list a cell, a share) by `updates`, and what twice as many add.
 
     The budget is the smallest number of updates at which twice as many add less than half a point
@@ -37,7 +48,7 @@ def pilot_table(frame: pd.DataFrame, data: str, value: str, what: str) -> Table:
         )
     return Table(
         "pilot",
-        f"The pilot, which chose the number of updates: {data}",
+        "The pilot, which chose the number of updates: {data}",
         f"{what} on images of the training partition that no cell uses, %; mean over seeds",
         pd.DataFrame(found),
         "The budget is the smallest number of updates at which twice as many add less than "
@@ -45,14 +56,17 @@ def pilot_table(frame: pd.DataFrame, data: str, value: str, what: str) -> Table:
     )
 
 
-def pilot_figure(frame: pd.DataFrame, data: str, value: str, what: str) -> Figure:
+def pilot_figure(frame: pd.DataFrame, value: str, what: str) -> Figure:
     """Curves of the same; thin a run, thick the mean of a method."""
-    return curves(
+    figure = curves(
         "pilot_curves",
-        f"The pilot, {what} on images that no cell uses by the classifier's updates; thin a run, "
-        f"thick the mean. {data}.",
         *(select(frame, {"kind": "pilot"}), "updates", value, "method"),
         ("updates", f"{what}, %"),
         scale=100,
         log_x=True,
     )
+    caption = (
+        f"The pilot, {what} on images that no cell uses by the classifier's updates; thin a run, "
+        "thick the mean. {data}."
+    )
+    return replace(figure, caption=caption)

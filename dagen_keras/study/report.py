@@ -1,21 +1,29 @@
-"""What is made from a ledger: tables, figures, claims and errata."""
+"""What is made from a ledger: tables, figures, claims and errata, and the words for them."""
 
+import dataclasses
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
+
+NOT_YET = "Not computed yet."
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report. `name` is its file's; `unit` says what its numbers are in."""
+    """A table of a report. `name` is its file's; `unit` says what its numbers are in.
+
+    A study's words for it may come later, see `worded`; `facts` go into their blanks.
+    """
 
     name: str
-    title: str
-    unit: str
-    frame: pd.DataFrame
+    title: str = ""
+    unit: str = ""
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
     note: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def _repr_html_(self):
         if not len(self.frame):
@@ -30,8 +38,9 @@ class Figure:
     """A figure of a report. `draw()` returns a matplotlib figure; None: nothing to draw yet."""
 
     name: str
-    caption: str
-    draw: Callable | None
+    caption: str = ""
+    draw: Callable | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def _ipython_display_(self):
         import matplotlib.pyplot as plt
@@ -43,6 +52,26 @@ class Figure:
         drawn = self.draw()
         display(Markdown(self.caption), drawn)
         plt.close(drawn)
+
+
+def worded(part: Table | Figure, words: Mapping[str, str], data: str) -> Table | Figure:
+    """The part with a study's words for it, such as {"title": "Table 1: {data}", "note": ...}.
+
+    They follow words that the part already has. The part's facts and `data`, which says what
+    images were used, go into their blanks.
+
+    Raises:
+        KeyError: if a blank has no fact.
+    """
+    texts = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.type is str}
+    joined = {name: " ".join(filter(None, (texts[name], words.get(name, "")))) for name in texts}
+    facts = {**part.facts, "data": data}
+    return dataclasses.replace(part, **{name: filled(joined[name], facts) for name in joined})
+
+
+def filled(text: str, facts: Mapping[str, Any] | None) -> str:
+    """A text with facts in its blanks; without facts, that there are none yet."""
+    return NOT_YET if facts is None else text.format(**facts)
 
 
 def _nothing_yet(name):

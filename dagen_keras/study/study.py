@@ -7,7 +7,7 @@ import pandas as pd
 
 from dagen_keras.checks import RunError
 from dagen_keras.study.claims import FIRST_LOOK, SECOND_LOOK, Listed, decide_all
-from dagen_keras.study.report import Report
+from dagen_keras.study.report import Erratum, Report, filled, worded
 
 PROFILES = ("smoke", "quick", "overnight", "paper")
 
@@ -28,8 +28,12 @@ class Study:
         claims: the forms that decide the listed claims.
         listed: the rows of the list of claims, by id.
         data: `data(settings)` says in a line which images are used.
-        tables, figures: `tables(frame, data)` and `figures(frame, data)` list every one.
-        errata: `errata(frame)` lists every `Erratum`.
+        tables, figures: `tables(frame)` and `figures(frame)` list every one.
+        errata: `errata(frame)` gives for errata by name what was measured, for the blanks of
+            their evidence; None: not yet.
+        words: by "tables", "figures" and "errata", then by name, the words for each: of a table
+            "title", "unit" and "note", of a figure "caption", of an erratum "text" and "evidence",
+            with blanks in braces; "{data}" is what `data` says.
         superseded: a sentence for the top of the report, while its results are of a protocol that
             is not held to any more.
     """
@@ -49,6 +53,7 @@ class Study:
     tables: Callable
     figures: Callable
     errata: Callable
+    words: Mapping[str, Mapping[str, Mapping[str, str]]]
     superseded: str = ""
 
     def settings(self, profile: str, changes: Mapping | None = None):
@@ -93,11 +98,19 @@ class Study:
 
     def report(self, frame: pd.DataFrame, settings) -> Report:
         """A `Report` of whatever cells are done."""
-        data = self.data(settings)
+        data, measured = self.data(settings), self.errata(frame)
+
+        def all_worded(kind, parts):
+            words = self.words.get(kind, {})
+            return [worded(part, words.get(part.name, {}), data) for part in parts]
+
         return Report(
             data=data,
-            tables=self.tables(frame, data),
-            figures=self.figures(frame, data),
+            tables=all_worded("tables", self.tables(frame)),
+            figures=all_worded("figures", self.figures(frame)),
             claims=decide_all(self.claims, frame, self.listed),
-            errata=self.errata(frame),
+            errata=[
+                Erratum(words["text"], filled(words["evidence"], measured.get(name, {})))
+                for name, words in self.words.get("errata", {}).items()
+            ],
         )

@@ -17,30 +17,24 @@ class Summary:
 
     Attributes:
         name: of the table and its file.
-        title: what it is; the data are added.
         rows: the factors that make a row, by the titles of their columns.
         values: columns of the frame by the titles of the table; of the first the standard
             deviation and n are given too, of the others the mean.
-        unit: of the values.
         where: which cells.
         percent: columns of the frame that are shares and are shown in %.
         digits: decimals of all numbers.
         reported: gives the paper's number of a row (its factors, a Series), or None.
-        note: below the table.
     """
 
     name: str
-    title: str
     rows: dict[str, str]
     values: dict[str, str]
-    unit: str
     where: dict[str, Any] = field(default_factory=dict)
     percent: tuple[str, ...] = ()
     digits: int = 2
     reported: Callable[[pd.Series], float | None] | None = None
-    note: str = ""
 
-    def table(self, frame: pd.DataFrame, data: str) -> Table:
+    def table(self, frame: pd.DataFrame) -> Table:
         """The table of the cells that are done; without rows where there are none."""
         cells = select(frame, self.where)
         factors = list(self.rows.values())
@@ -56,8 +50,8 @@ class Summary:
                 whole = found[name].dropna()
                 if (whole == whole.round()).all():
                     found[name] = found[name].astype("Int64")
-        note = "Mean, standard deviation (sd) and number (n) of runs. " + self.note
-        return Table(self.name, f"{self.title}: {data}", self.unit, found, note.strip())
+        note = "Mean, standard deviation (sd) and number (n) of runs."
+        return Table(self.name, frame=found, note=note)
 
     def _numbers(self, group, own):
         (title, column), *others = self.values.items()

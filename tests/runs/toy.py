@@ -13,7 +13,6 @@ import pandas as pd
 from dagen_keras.study import (
     Decided,
     Decision,
-    Erratum,
     Figure,
     Larger,
     Listed,
@@ -64,9 +63,16 @@ def compute(c, bench):
     return {"square": c.n**c.power.exponent + c.seed, "images": len(images)}
 
 
-def tables(frame, data):
+def tables(frame):
     rows = frame.reindex(columns=["n", "seed", "square"])
-    return [Table("squares", "Squares of <numbers>", "units", pd.DataFrame(rows), "A note.")]
+    return [Table("squares", frame=pd.DataFrame(rows), facts={"of": "<numbers>"})]
+
+
+WORDS = {
+    "tables": {"squares": {"title": "Squares of {of}", "unit": "units", "note": "A note."}},
+    "figures": {"empty": {"caption": "Nothing to see."}},
+    "errata": {"none": {"text": "None.", "evidence": "Counted."}},
+}
 
 
 STUDY = Study(
@@ -83,8 +89,9 @@ STUDY = Study(
     listed={"1": Listed("toy", "1", "decision", "Squares grow", "units")},
     data=lambda s: "bundled digits",
     tables=tables,
-    figures=lambda frame, data: [Figure("empty", "Nothing to see.", lambda: plt.figure())],
-    errata=lambda frame: [Erratum("None.", "Counted.")],
+    figures=lambda frame: [Figure("empty", draw=lambda: plt.figure())],
+    errata=lambda frame: {},
+    words=WORDS,
 )
 
 
@@ -146,6 +153,6 @@ def two_looks(near, far):
         compute={"drawn": drawn},
         claims=[claim("near"), claim("far")],
         listed={name: Listed("toy", name, "larger", name, "units") for name in effects},
-        tables=lambda frame, data: [],
-        figures=lambda frame, data: [],
+        tables=lambda frame: [],
+        figures=lambda frame: [],
     )

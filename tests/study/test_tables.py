@@ -20,21 +20,18 @@ FRAME = pd.DataFrame(
 def make(**changes):
     given = {
         "name": "table1",
-        "title": "Table 1",
         "rows": {"method": "method", "LS": "dim", "images": "size", "level": "level"},
         "values": {"F1": "f1", "updates": "updates", "loss": "loss"},
-        "unit": "%",
         "where": {"kind": "fill"},
         "percent": ("f1",),
         "reported": lambda row: {"none": 84.3}.get(row["method"]),
-        "note": "A note.",
     }
     return Summary(**{**given, **changes})
 
 
 @pytest.fixture
 def table():
-    return make().table(FRAME, "toy data")
+    return make().table(FRAME)
 
 
 def test_a_row_a_group_with_mean_spread_and_number(table):
@@ -42,9 +39,8 @@ def test_a_row_a_group_with_mean_spread_and_number(table):
     row = table.frame.iloc[0]
     assert (row["F1"], row["n"], row["images"]) == (82.28, 2, 50)
     assert row["sd"] == round(100 * np.std([0.81234, 0.83333], ddof=1), 2)
-    assert table.title == "Table 1: toy data"
-    assert (table.name, table.unit) == ("table1", "%")
-    assert table.note.startswith("Mean, standard deviation") and table.note.endswith("A note.")
+    assert table.name == "table1"
+    assert table.note == "Mean, standard deviation (sd) and number (n) of runs."
 
 
 def test_one_value_has_no_spread_and_none_no_mean(table):
@@ -66,7 +62,7 @@ def test_it_is_so_to_the_last_digit_shown_whatever_the_values(digits, rng):
     theirs = np.round(100 * rng.random(300), digits)
     reported = lambda row: float(theirs[row["method"]])  # noqa: E731
     given = {"rows": {"method": "method"}, "values": {"F1": "f1"}, "where": {}}
-    found = make(**given, reported=reported, digits=digits).table(frame, "toy").frame
+    found = make(**given, reported=reported, digits=digits).table(frame).frame
     shown = found["F1"].map(f"{{:.{digits}f}}".format).astype(float)
     expected = (shown - found["paper"]).round(digits)
     assert (found["ours - paper"] == expected).all()
@@ -76,9 +72,9 @@ def test_it_is_so_to_the_last_digit_shown_whatever_the_values(digits, rng):
 def test_only_named_columns_are_in_percent(table):
     assert list(table.frame["updates"]) == [11, 20, 21]
     assert table.frame.loc[0, "loss"] == 0.6
-    both = make(percent=("f1", "loss")).table(FRAME, "toy").frame
+    both = make(percent=("f1", "loss")).table(FRAME).frame
     assert both.loc[0, "loss"] == 60.0
-    assert make(percent=()).table(FRAME, "toy").frame.loc[0, "F1"] == 0.82
+    assert make(percent=()).table(FRAME).frame.loc[0, "F1"] == 0.82
 
 
 def test_integers_stay_whole_beside_gaps(table):
@@ -90,17 +86,17 @@ def test_integers_stay_whole_beside_gaps(table):
 
 def test_a_factor_that_is_no_whole_number_stays_as_it_is():
     made = make(rows={"share": "share"}, reported=None)
-    found = made.table(FRAME.assign(share=0.5), "toy").frame
+    found = made.table(FRAME.assign(share=0.5)).frame
     assert list(found["share"]) == [0.5]
 
 
 def test_columns_without_a_number_are_dropped(table):
     assert "level" not in table.frame
-    assert "paper" not in make(reported=None).table(FRAME, "toy").frame
-    assert "loss" not in make(values={"F1": "f1", "x": "absent"}).table(FRAME, "toy").frame
-    assert "x" not in make(values={"F1": "f1", "x": "absent"}).table(FRAME, "toy").frame
+    assert "paper" not in make(reported=None).table(FRAME).frame
+    assert "loss" not in make(values={"F1": "f1", "x": "absent"}).table(FRAME).frame
+    assert "x" not in make(values={"F1": "f1", "x": "absent"}).table(FRAME).frame
 
 
 def test_nothing_done_gives_a_table_without_rows():
     for frame in (EMPTY, FRAME.query("kind == 'pilot'")):
-        assert len(make().table(frame, "toy").frame) == 0
+        assert len(make().table(frame).frame) == 0

@@ -1,6 +1,6 @@
 """Chen and Liu: Towards Better Data Augmentation using Wasserstein Distance in VAE."""
 
-from dagen_keras.papers import listed
+from dagen_keras.papers import listed, words
 from dagen_keras.papers.chen_liu import cells, protocol, report
 from dagen_keras.study import Study
 
@@ -23,4 +23,5 @@ STUDY = Study(
     tables=report.tables,
     figures=report.figures,
     errata=report.errata,
+    words=words("chen_liu"),
 )

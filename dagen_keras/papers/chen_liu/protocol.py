@@ -14,6 +14,7 @@ from dagen_keras.study.cells import cell
 from dagen_keras.study.claims import Decided, Decision, Larger, Shown
 from dagen_keras.study.frame import select
 from dagen_keras.study.judge import GATES, Judging
+from dagen_keras.study.pilot import Pilot
 from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
 
 METHODS = {  # Divergence, and the heads that end in min(0, x).
@@ -77,14 +78,6 @@ class Classifier(Settings):
     test_images: Positive = 3000
 
 
-class Pilot(Settings):
-    """The search for the classifier's updates, on images that no cell uses."""
-
-    size: Positive = 1000
-    first: Positive = 250
-    doublings: Count = 4
-
-
 class Protocol(Settings):
     """The `overnight` profile. The first dataset has Table 2 and the long runs too."""
 
@@ -100,7 +93,7 @@ class Protocol(Settings):
     fid: Fid = Fid()
     augmentation: Augmentation = Augmentation()
     classifier: Classifier = Classifier()
-    pilot: Pilot = Pilot()
+    pilot: Pilot = Pilot(size=1000, doublings=4)
     judging: Judging = Judging()
 
 

@@ -1,4 +1,4 @@
-"""Tables and figures of Chen and Liu, and the errata with their evidence."""
+"""Tables and figures of Chen and Liu, and the evidence of the errata."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,12 +7,12 @@ import pandas as pd
 from dagen_keras import datasets
 from dagen_keras.models.divergences import kl, t_gradient, t_value, wasserstein2
 from dagen_keras.papers import listed, reported
-from dagen_keras.papers.chen_liu.protocol import CLAIMS, FIDS, SPACES, T_LIMIT, InEachSpace
-from dagen_keras.study.evidence import NOT_YET, count
+from dagen_keras.papers.chen_liu.protocol import CLAIMS, FIDS, SPACES, InEachSpace
+from dagen_keras.study.evidence import count
 from dagen_keras.study.figures import by_factor, curves, sheet
 from dagen_keras.study.frame import select
 from dagen_keras.study.pilot import pilot_figure, pilot_table
-from dagen_keras.study.report import Erratum, Figure, Table
+from dagen_keras.study.report import NOT_YET, Figure, Table
 from dagen_keras.study.tables import Summary
 
 PAPERS_NAMES = {"none": "baseline", "KL": "ELBO_KL", "W": "ELBO_W"}
@@ -44,20 +44,13 @@ def paper_accuracy(row):
 
 TABLE1 = Summary(
     "table1",
-    "Table 1, FID against test images at the best lambda",
     {**ROWS, "space": "space"},
     {"FID": "fid", "real images": "floor", "without high T": "kept_fid", "at the end": "long"},
-    "FID, each in the feature space of its row",
     digits=4,
     reported=paper_fid,
-    note="Spaces: the judge's last hidden layer, its pooled convolution maps, and the pixels' "
-    "first 64 principal components. The paper does not name its own. 'Real images': test against "
-    f"training images. 'Without high T': runs of |T| <= {T_LIMIT:g}, a threshold of ours, in all "
-    "methods. 'At the end': of the runs that go on for claim 6. 'W free' has no min(0, x).",
 )
 QUALITY = Summary(
     "quality",
-    "Samples and models behind Table 1",
     ROWS,
     {
         **{name: name for name in ("precision", "recall", "density", "coverage")},
@@ -65,55 +58,35 @@ QUALITY = Summary(
         **{"T": "t", "active units": "active_units", "reconstructions named": "reconstructed"},
         "fall of the loss, %": "fell",
     },
-    "shares and FID in the judge's last hidden layer, k = 5",
     {"kind": "final"},
     percent=("negative_means", "fell"),
     digits=3,
-    note="'FID of -|z|': the prior's z folded into the negative orthant. 'W log-variance' has "
-    "min(0, x) on that head alone. 'Reconstructions named' is the gate, relative to the images "
-    "themselves; the fall over the last tenth of training is no gate.",
 )
 SEARCH = Summary(
     "search",
-    "The search of lambda, one seed",
     ROWS,
     {**dict(zip(SPACES, FIDS, strict=True)), "mean rank": "rank", "T": "t", "diverged": "diverged"},
-    "FID against training images in three feature spaces",
     {"kind": "search"},
     digits=4,
-    note="The best lambda has the lowest mean rank; two lambdas beside or beyond the best follow.",
 )
 TABLE2 = Summary(
     "table2",
-    "Table 2, the CNN with and without generated images",
     {"images": "train_size", **ROWS},
     {
         **{"equal epochs": "accuracy", "updates": "updates", "equal updates": "at_updates"},
         "reconstructions named": "reconstructed",
     },
-    "accuracy, %",
     {"kind": "table2"},
     percent=("accuracy", "at_updates"),
     reported=paper_accuracy,
-    note="One training, scored at 15 epochs of its own set and at the pilot's number of updates; "
-    "no early stopping. Generated images: one VAE a class, 150 passes (ours) over the same images. "
-    "The paper does not name the data of its table.",
 )
 EARLY = Summary(
     "early",
-    "The CNN's first updates",
     {"images": "train_size", "method": "method", "after updates": "early"},
     {"accuracy": "early_accuracy"},
-    "accuracy, %",
     percent=("early_accuracy",),
 )
-CONVERGENCE = Summary(
-    "convergence",
-    "Epochs to within 1 % of the final reconstruction",
-    ROWS,
-    {"epochs": "converged", "final reconstruction": "last"},
-    "epochs; nats an image",
-)
+CONVERGENCE = Summary("convergence", ROWS, {"epochs": "converged", "final reconstruction": "last"})
 
 
 def whole(frame):
@@ -121,22 +94,20 @@ def whole(frame):
     return frame.reindex(columns=[*frame.columns, *{*READ} - {*frame.columns}])
 
 
-def tables(frame, data):
+def tables(frame):
     frame = whole(frame)
     long, search = frame[frame["converged"].notna()], select(frame, {"kind": "search"})
     ranks = search[FIDS].astype(float).groupby([search["dataset"], search["method"]]).rank()
     search = search.assign(rank=ranks.mean(axis=1, skipna=False))
     return [
-        TABLE1.table(by_space(frame), data),
-        spaces_table(frame, data),
-        QUALITY.table(frame, data),
-        SEARCH.table(search.sort_values(["dataset", "method", "weight"]), data),
-        TABLE2.table(frame, data),
-        EARLY.table(first_updates(frame), data),
-        CONVERGENCE.table(
-            long.assign(last=long["reconstruction"].map(last, na_action="ignore")), data
-        ),
-        pilot_table(frame, data, "accuracy", "accuracy"),
+        TABLE1.table(by_space(frame)),
+        spaces_table(frame),
+        QUALITY.table(frame),
+        SEARCH.table(search.sort_values(["dataset", "method", "weight"])),
+        TABLE2.table(frame),
+        EARLY.table(first_updates(frame)),
+        CONVERGENCE.table(long.assign(last=long["reconstruction"].map(last, na_action="ignore"))),
+        pilot_table(frame, "accuracy", "accuracy"),
     ]
 
 
@@ -156,7 +127,7 @@ def by_space(frame):
     return pd.concat(parts).sort_values(["dataset", "method"], kind="stable")
 
 
-def spaces_table(frame, data):
+def spaces_table(frame):
     """What each feature space says of the claims on FID, beside what all say together."""
     rows, known = [], listed("chen_liu")
     for claim in (claim for claim in CLAIMS if isinstance(claim, InEachSpace)):
@@ -165,8 +136,7 @@ def spaces_table(frame, data):
             row = {"claim": f"{claim.id}. {known[claim.id].text}", "space": space}
             row |= {"ours": one.estimate, "low": one.low, "high": one.high, "n": one.n}
             rows.append({**row, "verdict": one.verdict, "reason": one.reason, "all": together})
-    title = f"The claims on FID in each feature space: {data}"
-    return Table("spaces", title, "1 - FID_W / FID_KL", pd.DataFrame(rows).round(4))
+    return Table("spaces", frame=pd.DataFrame(rows).round(4))
 
 
 def first_updates(frame):
@@ -175,7 +145,7 @@ def first_updates(frame):
     return rows.explode(["early", "early_accuracy"]) if len(rows) else rows
 
 
-def figures(frame, data):
+def figures(frame):
     frame = whole(frame).assign(line=frame["dataset"] + ", " + whole(frame)["method"])
     search, finals = (select(frame, {"kind": kind}) for kind in ("search", "final"))
     search, drawn = search.dropna(subset="fid_hidden"), finals[finals["seed"] == 0]
@@ -185,39 +155,28 @@ def figures(frame, data):
     size = table2["train_size"].map("{:,.0f} images".format)
     table2 = table2.assign(line=table2["method"].astype(str) + ", " + size.astype(str))
     return [
-        Figure(
-            "figure2",
-            "Fig. 2 and appendix C: T over (sigma1, sigma2) for mean 0, in closed form. It is 0 on "
-            f"the white line through the prior (1, 1). It is of no data; the rest is of {data}.",
-            draw_t_surface,
-        ),
-        sheet("samples", f"Images of the prior at the best lambda. {data}.", drawn, drawn["line"]),
+        Figure("figure2", draw=draw_t_surface),
+        sheet("samples", drawn, drawn["line"]),
         *(
             by_factor(
-                f"{name}_by_lambda",
-                f"FID against lambda in the search, feature space '{space}'. {data}.",
-                *(search, "weight", name, "line", ("lambda (log scale)", "FID")),
+                f"{fid}_by_lambda",
+                *(search, "weight", fid, "line", ("lambda (log scale)", "FID")),
                 log_x=True,
             )
-            for space, name in zip(SPACES, FIDS, strict=True)
+            for fid in FIDS
         ),
         *(
-            curves(
-                name,
-                f"{title} by epoch, of 1,000 training images (the reconstruction: of all). {data}.",
-                *(trained, "epoch", name, "line", ("epoch", f"{title}, nats")),
-            )
+            curves(name, trained, "epoch", name, "line", ("epoch", f"{title}, nats"))
             for name, title in CURVES.items()
         ),
         curves(
             "early_curves",
-            f"Accuracy on test images by the CNN's first updates. {data}.",
             *(table2, "early", "early_accuracy", "line"),
             ("updates of batch 100", "accuracy, %"),
             scale=100,
             log_x=True,
         ),
-        pilot_figure(frame, data, "accuracy", "accuracy"),
+        pilot_figure(frame, "accuracy", "accuracy"),
     ]
 
 
@@ -235,61 +194,40 @@ def draw_t_surface():
 
 
 def errata(frame):
-    """What does not hold, each with its evidence."""
+    """What was measured, for the blanks of the errata's evidence."""
     frame = whole(frame)
     finals, runs = (select(frame, {"kind": kind}) for kind in ("final", ["search", "final"]))
     narrow = runs[runs["narrow_t"].notna()]
     watched = finals[finals["elbo_w"].notna()]
     gap = watched["elbo_w"].map(last) - watched["elbo_kl"].map(last)
-    product = 0.5 * (np.log(0.25) ** 2 + 2 * 0.25 - 2)
     printed, appendix = (np.log(0.25) + (s - 2) ** 2 - 1 for s in (0.25, 0.5))
     sigma = np.geomspace(1e-3, 1e3, 1001, dtype="float32")[:, None]
-    gradient = np.asarray(t_gradient(np.zeros_like(sigma), 2 * np.log(sigma))[1]).min()
     t = _at(t_value, [1, 0], [0.5, 0.5])
-    found = {
-        "Eq. 3 adds 2 Sigma^(1/2) where the distance subtracts it.": "At the prior itself (m = 2) "
-        f"it gives {2 + 2 + 4:g}; the distance is {_at(wasserstein2, [0, 0], [1, 1]):g}.",
-        "Eq. 4 multiplies the log-variances over dimensions where the KL adds them.": "At mean 0, "
-        f"sigma (0.5, 0.5) it gives {product:.3f}; the KL is {_at(kl, [0, 0], [0.5, 0.5]):.3f}.",
-        "T is printed with (sigma^2 - 2)^2 in the text and with (sigma - 2)^2 in appendix C.": "At "
-        f"mean 0, sigma 0.5 (m = 1) the text's is {printed:.3f}, the appendix's {appendix:.3f}, "
-        f"2 (W2^2 - KL) = {_at(t_value, [0], [0.5]):.3f}.",
-        'The "W2" of eqs. 2 and 3 is the squared distance, and T is defined as W2 - KL but printed '
-        "as twice that.": f"At mean (1, 0), sigma (0.5, 0.5): W2^2 - KL = {t / 2:.4f}, the printed "
-        f"T = {t:.4f}.",
-        "A larger ELBO_W is not a tighter bound: it is none. Appendix B admits that it can exceed "
-        "log p(x).": "The KL is what makes the ELBO a bound; W2^2 is smaller wherever T < 0. "
-        + _by_method(watched, gap, "ELBO_W minus ELBO_KL of one model at the end, nats"),
-        "Proposition 1 (T <= 0 if every sigma <= 1) needs mean 0.": "At mean (1.5, 0), sigma (0.9, "
-        f"0.9): T = {_at(t_value, [1.5, 0], [0.9, 0.9]):.3f}. "
-        + _by_method(
-            narrow,
-            100 * narrow["narrow_with_positive_t"],
-            "Images with every sigma <= 1 and T > 0, % of training images",
-        ),
-        "dT/dsigma >= 0 is stated for sigma <= 1; it holds for every sigma.": "Its smallest value "
-        f"on [0.001, 1000] is {gradient:.1g}, at sigma = 1: 2 (sigma - 1)^2 / sigma.",
-        "min(0, x) on the mean keeps every posterior mean in the negative orthant, while samples "
-        "are drawn from a centred prior.": " ".join(
-            _by_method(finals, finals[name], text)
-            for name, text in (
-                ("fid_hidden", "FID (hidden) of the prior's z"),
-                ("folded_fid", "FID of the same z folded into the orthant"),
-                ("active_units", "Active units of 16"),
-            )
-        ),
-        "Runs are excluded by their T for the Wasserstein model alone.": "The paper gives no "
-        "threshold; Table 1 shows both ways with ours. "
-        + _by_method(
-            runs,
-            100.0 * runs["kept"].eq(False).where(runs["kept"].notna()),
-            f"Runs of |T| > {T_LIMIT:g}, %",
-        ),
-        "Table 2's baselines, 30.2 % with 10,000 images, are those of a hardly trained CNN, and "
-        "more images at fixed epochs are more updates.": "The paper's KL at 10,000 and 10,000 "
-        "generated images (65.4 %) equals its own baseline at 20,000 (65.1 %). " + _baseline(frame),
+    high = 100.0 * runs["kept"].eq(False).where(runs["kept"].notna())
+    return {
+        "eq3": {"w2_prior": _at(wasserstein2, [0, 0], [1, 1])},
+        "eq4": {
+            "product": 0.5 * (np.log(0.25) ** 2 + 2 * 0.25 - 2),
+            "kl": _at(kl, [0, 0], [0.5, 0.5]),
+        },
+        "t_printed": {"printed": printed, "appendix": appendix, "t": _at(t_value, [0], [0.5])},
+        "w2_squared": {"half": t / 2, "t": t},
+        "no_bound": {"gap": _by_method(watched, gap)},
+        "proposition1": {
+            "t": _at(t_value, [1.5, 0], [0.9, 0.9]),
+            "images": _by_method(narrow, 100 * narrow["narrow_with_positive_t"]),
+        },
+        "gradient": {
+            "smallest": np.asarray(t_gradient(np.zeros_like(sigma), 2 * np.log(sigma))[1]).min()
+        },
+        "orthant": {
+            "prior": _by_method(finals, finals["fid_hidden"]),
+            "folded": _by_method(finals, finals["folded_fid"]),
+            "units": _by_method(finals, finals["active_units"]),
+        },
+        "excluded": {"excluded": _by_method(runs, high)},
+        "baselines": {"ours": _baseline(frame)},
     }
-    return [Erratum(*pair) for pair in found.items()]
 
 
 def _at(function, mean, sigma):
@@ -298,13 +236,13 @@ def _at(function, mean, sigma):
     return float(np.asarray(function(mean, 2 * np.log(sigma)))[0])
 
 
-def _by_method(rows, values, text):
-    """'text: mnist, KL 1.50 (1.20 to 1.70 in 8 runs); ...'; one value has no range."""
+def _by_method(rows, values):
+    """ "mnist, KL 1.50 (1.20 to 1.70 in 8 runs); ..."; one value has no range."""
     parts, values = [], pd.to_numeric(values).dropna()
     for names, own in values.groupby([rows["dataset"], rows["method"]], sort=False):
         span = f"{own.min():.2f} to {own.max():.2f} in " if len(own) > 1 else ""
         parts.append(f"{', '.join(names)} {own.mean():.2f} ({span}{count(len(own), 'run')})")
-    return f"{text}: {'; '.join(parts)}." if parts else f"{text}: not computed yet."
+    return "; ".join(parts) or "not computed yet"
 
 
 def _baseline(frame):

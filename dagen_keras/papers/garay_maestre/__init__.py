@@ -1,6 +1,6 @@
 """Garay-Maestre, Gallego and Calvo-Zaragoza: Data Augmentation via Variational Auto-Encoders."""
 
-from dagen_keras.papers import listed
+from dagen_keras.papers import listed, words
 from dagen_keras.papers.garay_maestre import cells, protocol, report
 from dagen_keras.study import Study
 
@@ -23,4 +23,5 @@ STUDY = Study(
     tables=report.tables,
     figures=report.figures,
     errata=report.errata,
+    words=words("garay_maestre"),
 )
