@@ -84,6 +84,8 @@ def test_the_pilot_says_what_twice_as_many_updates_add():
     np.testing.assert_allclose(table["twice as many add at most"][:2], [10.0, 0.4])
     assert list(table["enough"][:2]) == [False, True] and table["enough"][2] is None
     assert pilot_table(RUNS, "curve", "F1").note.endswith("every method: 2.")
+    flat = RUNS.assign(curve=[[0.2, 0.2, 0.2]] * len(RUNS))
+    assert pilot_table(flat, "curve", "F1").note.endswith("every method: 1.")
     rising = RUNS.assign(curve=[[0.1, 0.2, 0.3]] * len(RUNS))
     note = pilot_table(rising, "curve", "F1").note
     assert note.endswith("every method: none here, so the largest, 4: not converged.")
