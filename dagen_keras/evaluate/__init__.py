@@ -19,6 +19,8 @@ from dagen_keras.evaluate.neighbors import (
     precision_recall,
 )
 from dagen_keras.evaluate.probabilities import inception_score
+from dagen_keras.evaluate.sensitivity import detectable, power
+from dagen_keras.evaluate.signed_rank import hodges_lehmann, signed_rank_p
 from dagen_keras.evaluate.significance import (
     ALPHA,
     MINIMUM_PAIRS,
@@ -31,13 +33,9 @@ from dagen_keras.evaluate.significance import (
 from dagen_keras.evaluate.verdicts import (
     Verdict,
     crossed_bootstrap,
-    detectable,
     equivalence,
-    hodges_lehmann,
     holm,
     paired_verdict,
-    power,
-    signed_rank_p,
 )
 
 _WITH_KERAS = {

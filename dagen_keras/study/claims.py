@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dagen_keras.evaluate.sensitivity import power
 from dagen_keras.evaluate.verdicts import (
     Verdict,
     crossed_bootstrap,
     equivalence,
     holm,
     paired_verdict,
-    power,
 )
 from dagen_keras.study.frame import by_seed, select
 from dagen_keras.study.packing import unpack

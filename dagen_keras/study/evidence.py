@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dagen_keras.evaluate.verdicts import hodges_lehmann
+from dagen_keras.evaluate.signed_rank import hodges_lehmann
 from dagen_keras.study.frame import by_seed
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from dagen_keras import datasets
-from dagen_keras.evaluate.verdicts import hodges_lehmann
+from dagen_keras.evaluate.signed_rank import hodges_lehmann
 from dagen_keras.papers import reported
 from dagen_keras.papers.garay_maestre.protocol import BOTH_SIZES, METHODS, TABLES, of_method
 from dagen_keras.study.evidence import count, difference
