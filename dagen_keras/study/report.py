@@ -15,7 +15,7 @@ NOT_YET = "Not computed yet."
 class Table:
     """A table of a report. `name` is its file's; `unit` says what its numbers are in.
 
-    A study's words for it may come later, see `worded`; `facts` go into their blanks.
+    A study's words for it may come later, see `worded`.
     """
 
     name: str
@@ -23,7 +23,6 @@ class Table:
     unit: str = ""
     frame: pd.DataFrame = field(default_factory=pd.DataFrame)
     note: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def _repr_html_(self):
         if not len(self.frame):
@@ -40,7 +39,6 @@ class Figure:
     name: str
     caption: str = ""
     draw: Callable | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def _ipython_display_(self):
         import matplotlib.pyplot as plt
@@ -57,16 +55,15 @@ class Figure:
 def worded(part: Table | Figure, words: Mapping[str, str], data: str) -> Table | Figure:
     """The part with a study's words for it, such as {"title": "Table 1: {data}", "note": ...}.
 
-    They follow words that the part already has. The part's facts and `data`, which says what
-    images were used, go into their blanks.
+    They follow words that the part already has; `data`, which says what images were used, goes into
+    the blank of that name.
 
     Raises:
-        KeyError: if a blank has no fact.
+        KeyError: if there is another blank.
     """
     texts = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.type is str}
     joined = {name: " ".join(filter(None, (texts[name], words.get(name, "")))) for name in texts}
-    facts = {**part.facts, "data": data}
-    return dataclasses.replace(part, **{name: filled(joined[name], facts) for name in joined})
+    return dataclasses.replace(part, **{n: text.format(data=data) for n, text in joined.items()})
 
 
 def filled(text: str, facts: Mapping[str, Any] | None) -> str:

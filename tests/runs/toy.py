@@ -65,11 +65,11 @@ def compute(c, bench):
 
 def tables(frame):
     rows = frame.reindex(columns=["n", "seed", "square"])
-    return [Table("squares", frame=pd.DataFrame(rows), facts={"of": "<numbers>"})]
+    return [Table("squares", frame=pd.DataFrame(rows))]
 
 
 WORDS = {
-    "tables": {"squares": {"title": "Squares of {of}", "unit": "units", "note": "A note."}},
+    "tables": {"squares": {"title": "Squares of <numbers>", "unit": "units", "note": "A note."}},
     "figures": {"empty": {"caption": "Nothing to see."}},
     "errata": {"none": {"text": "None.", "evidence": "Counted."}},
 }

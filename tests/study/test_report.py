@@ -86,14 +86,14 @@ def test_a_report_of_nothing_can_be_shown():
 
 
 def test_words_follow_those_of_a_part_and_facts_go_into_the_blanks():
-    table = Table("a", note="Means.", facts={"n": 3})
-    words = {"title": "Table 1: {data}", "unit": "%", "note": "Of {n:02d} runs."}
+    table = Table("a", note="Means.")
+    words = {"title": "Table 1: {data}", "unit": "%", "note": "Of {data}."}
     found = worded(table, words, "toy data")
     assert (found.title, found.unit) == ("Table 1: toy data", "%")
-    assert found.note == "Means. Of 03 runs."
+    assert found.note == "Means. Of toy data."
     assert worded(Figure("b", "{data}."), {}, "toy data").caption == "toy data."
     with pytest.raises(KeyError, match="n"):
-        worded(Table("a"), words, "toy data")
+        worded(Table("a"), {"note": "Of {n} runs."}, "toy data")
 
 
 def test_a_text_without_facts_says_that_they_are_not_computed_yet():
