@@ -11,7 +11,7 @@ from dagen_keras.runs import notebooks
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SECONDS = 300  # A notebook takes under a minute; a noisy machine may need a few.
+SECONDS = 300  # For one cell of a notebook, before it counts as hanging.
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -35,7 +35,6 @@ def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, 
 
     study = papers.get(key)
     executed = tmp_path / "alone.ipynb"
-    start = time.monotonic()
     papermill.execute_notebook(
         str(ROOT / "notebooks" / study.notebook),
         str(executed),
@@ -45,8 +44,6 @@ def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, 
         progress_bar=False,
         execution_timeout=SECONDS,
     )
-    seconds = time.monotonic() - start
-    assert seconds < SECONDS
     run = runs.Run(study, "smoke", results=tmp_path)
     assert run.missing() == {}
     assert run.failed() == []
