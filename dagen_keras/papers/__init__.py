@@ -1,4 +1,7 @@
-"""One folder a paper, each with a `STUDY`. A folder here is a paper; nothing else lists them."""
+"""One folder a paper: protocol.py, cells.py, report.py and paper.toml make its `Study`.
+
+A folder here is a paper; nothing else lists them.
+"""
 
 import importlib
 import importlib.resources
@@ -9,6 +12,7 @@ import tomllib
 import pandas as pd
 
 from dagen_keras.checks import RunError
+from dagen_keras.study import Listed, Study
 
 KEYS = tuple(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
@@ -21,10 +25,27 @@ def get(key):
     """
     if key not in KEYS:
         raise RunError(f"unknown paper {key!r}; known are {', '.join(KEYS)}.")
-    module = importlib.import_module(f"{__name__}.{key}")
-    if hasattr(module, "STUDY"):
-        return module.STUDY
-    return importlib.import_module(f"{__name__}.legacy").as_study(module.PAPER)
+    about = importlib.resources.files(__name__) / key / "paper.toml"
+    if not about.is_file():
+        paper = importlib.import_module(f"{__name__}.{key}").PAPER
+        return importlib.import_module(f"{__name__}.legacy").as_study(paper)
+    protocol, cells, report = (
+        importlib.import_module(f"{__name__}.{key}.{module}")
+        for module in ("protocol", "cells", "report")
+    )
+    return Study(
+        key=key,
+        **tomllib.loads(about.read_text(encoding="utf-8")),
+        protocol_version=protocol.VERSION,
+        profiles=protocol.PROFILES,
+        cells=protocol.cells,
+        claims=protocol.CLAIMS,
+        listed=listed(key),
+        compute=cells.COMPUTE,
+        data=report.data,
+        parts=report.parts,
+        facts=report.facts,
+    )
 
 
 def get_all(keys=()):
@@ -38,16 +59,8 @@ def reported(name: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(file.read_text(encoding="utf-8")))
 
 
-def words(key: str) -> dict:
-    """A paper's words for its tables, figures and errata, `papers/<key>/words.toml`."""
-    file = importlib.resources.files(__name__) / key / "words.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))
-
-
 def listed(key: str) -> dict:
     """The rows of the list of claims that are of one paper: `Listed` by id."""
-    from dagen_keras.study.claims import Listed
-
     rows = reported("claims").query("paper == @key").astype(object)
     rows = rows.where(rows.notna(), None).to_dict("records")
     for row in rows:

@@ -271,10 +271,11 @@ def as_study(paper):
         claims=(),
         listed={},
         data=lambda settings: paper.report(made(pd.DataFrame()), dict(settings)).data,
-        tables=None,
-        figures=None,
-        errata=None,
-        words={},
+        parts=None,
+        facts=None,
+        tables={},
+        figures={},
+        errata={},
         superseded=SUPERSEDED,
     )
 

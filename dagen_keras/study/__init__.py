@@ -18,7 +18,6 @@ from dagen_keras.study.claims import (
 from dagen_keras.study.report import Erratum, Figure, Report, Table
 from dagen_keras.study.settings import Settings
 from dagen_keras.study.study import PROFILES, Study
-from dagen_keras.study.tables import Summary
 
 __all__ = [
     "PROFILES",
@@ -39,7 +38,6 @@ __all__ = [
     "Settings",
     "Shown",
     "Study",
-    "Summary",
     "Table",
     "Within",
     "cell",

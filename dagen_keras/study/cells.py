@@ -70,6 +70,8 @@ class Cell:
     def row(self, record: dict[str, Any]) -> dict[str, Any]:
         """The factors and the values of a record side by side, as a row of the frame.
 
+        It has `diverged`, true where a loss did not stay finite.
+
         Raises:
             ValueError: if a value is called like a factor.
         """
@@ -78,7 +80,7 @@ class Cell:
         both = place.keys() & values.keys()
         if both:
             raise ValueError(f"a value is called like the factor '{min(both)}': rename it.")
-        return {**place, **values}
+        return {**place, "diverged": False, **values}
 
 
 def cell(

@@ -1,101 +1,116 @@
-"""Figures of the three kinds that studies share: sheets of images, curves, values by a factor."""
+"""Figures of the three kinds that studies share: sheets of images, curves, values by a factor.
 
-from collections.abc import Sequence
+What names a curve or a picture, `line` or `each`, is a text with a cell's factors in its blanks,
+such as "{method}, {train_size:,.0f} images". Cells without the value are left out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from dagen_keras import plots
+from dagen_keras.study.frame import column, select
 from dagen_keras.study.packing import picture
 from dagen_keras.study.report import Figure
 
 
-def sheet(name: str, rows: pd.DataFrame, titles: Sequence[str], column: str = "png") -> Figure:
-    """Packed pictures of cells side by side, each under its title."""
-    chosen = [
-        (title, packed)
-        for title, packed in zip(titles, rows.get(column, ()), strict=False)
-        if isinstance(packed, str)
-    ]
+def figure_of(
+    name: str,
+    rows: pd.DataFrame | Callable,
+    caption: str,
+    form: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Figure:
+    """A `Figure` of the rows that `where` selects, in one of the `FORMS`, drawn with `options`.
 
-    def draw():
-        return plots.pictures({title: picture(packed) for title, packed in chosen})
+    Without a form, `rows` is what draws it.
+    """
+    if form is None:
+        return Figure(name, caption, rows)
+    rows = select(rows, where or {})
+    value = options.get("y", "png")
+    rows = rows[column(rows, value).notna()]
+    return Figure(name, caption, (lambda: FORMS[form](rows, **options)) if len(rows) else None)
 
-    return Figure(name, draw=draw if chosen else None)
+
+def sheet(rows: pd.DataFrame, each: str) -> plt.Figure:
+    """Packed pictures of cells, column `png`, side by side, `each` under its name."""
+    shown = zip(_named(rows, each), rows["png"], strict=True)
+    return plots.pictures({name: picture(packed) for name, packed in shown})
 
 
 def curves(
-    name: str,
+    rows: pd.DataFrame,
+    y: str,
+    line: str,
+    labels: Sequence[str],
+    x: str | None = None,
+    scale: float = 1.0,
+    log_x: bool = False,
+) -> plt.Figure:
+    """Columns x and y hold a list each: thin a curve a cell, thick the mean of each `line`.
+
+    Without x, the entries of y are numbered from 1.
+    """
+    figure, axis = plt.subplots(figsize=(6.5, 4))
+    at = rows[x] if x else rows[y].map(lambda values: list(range(1, 1 + len(values))))
+    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
+        color = _color(number)
+        for index, values in group[y].items():
+            axis.plot(at[index], scale * np.array(values), color=color, alpha=0.3, linewidth=1)
+        mean = scale * np.mean(group[y].tolist(), axis=0)
+        axis.plot(at[group.index[0]], mean, "o-", color=color, markersize=3, label=name)
+    return _finish(figure, axis, labels, at.iloc[0] if log_x else None)
+
+
+def by_factor(
     rows: pd.DataFrame,
     x: str,
     y: str,
     line: str,
-    labels: tuple[str, str],
+    labels: Sequence[str],
     scale: float = 1.0,
     log_x: bool = False,
-) -> Figure:
-    """Columns x and y hold a list each: thin a curve a cell, thick the mean of each `line`."""
+) -> plt.Figure:
+    """y against a factor x: a dot a cell, a line through the means of each `line`.
 
-    def draw():
-        figure, axis = plt.subplots(figsize=(6.5, 4))
-        for number, (title, group) in enumerate(rows.groupby(line, sort=False)):
-            color = _color(number)
-            for _, cell in group.iterrows():
-                axis.plot(cell[x], scale * np.array(cell[y]), color=color, alpha=0.3, linewidth=1)
-            mean = scale * np.mean(group[y].tolist(), axis=0)
-            axis.plot(group[x].iloc[0], mean, "o-", color=color, markersize=3, label=title)
-        if log_x:
-            _log_axis(axis, rows[x].iloc[0])
-        return _finish(figure, axis, labels)
-
-    return Figure(name, draw=draw if len(rows) and y in rows else None)
-
-
-def by_factor(
-    name: str,
-    rows: pd.DataFrame,
-    x: str,
-    value: str,
-    line: str,
-    labels: tuple[str, str],
-    scale: float = 1.0,
-    log_x: bool = False,
-    reported: pd.DataFrame | None = None,
-) -> Figure:
-    """A value against a factor: a dot a cell, a line through the means of each `line`.
-
-    `reported`, if given, has the paper's values: x as index, a column for each line; dotted.
+    A column `reported` has the paper's values, not to be scaled; they are dotted.
     """
+    figure, axis = plt.subplots(figsize=(6.5, 4))
+    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
+        color, values = _color(number), scale * pd.to_numeric(group[y])
+        axis.plot(group[x], values, "o", color=color, alpha=0.4, markersize=4)
+        in_order = pd.api.types.is_numeric_dtype(group[x])
+        mean = values.groupby(group[x], sort=in_order).mean()
+        axis.plot(mean.index, mean, "-", color=color, label=name)
+        theirs = pd.to_numeric(column(group, "reported"))
+        theirs = theirs.groupby(group[x], sort=in_order).first().dropna()
+        if len(theirs):
+            axis.plot(theirs.index, theirs, "s:", color=color, markersize=4)
+    return _finish(figure, axis, labels, rows[x] if log_x else None)
 
-    def draw():
-        figure, axis = plt.subplots(figsize=(6.5, 4))
-        for number, (title, group) in enumerate(rows.groupby(line, sort=False)):
-            color, values = _color(number), scale * pd.to_numeric(group[value])
-            axis.plot(group[x], values, "o", color=color, alpha=0.4, markersize=4)
-            mean = values.groupby(group[x]).mean()
-            axis.plot(mean.index, mean, "-", color=color, label=title)
-            if reported is not None and title in reported:
-                axis.plot(reported.index, reported[title], "s:", color=color, markersize=4)
-        if log_x:
-            _log_axis(axis, rows[x])
-        return _finish(figure, axis, labels)
 
-    return Figure(name, draw=draw if len(rows) and value in rows else None)
+FORMS = {"sheet": sheet, "curves": curves, "by_factor": by_factor}
+
+
+def _named(rows, text):
+    return pd.Series([text.format(**row) for row in rows.to_dict("records")], rows.index)
 
 
 def _color(number):
     return plots.COLORS[number % len(plots.COLORS)]
 
 
-def _log_axis(axis, values):
-    ticks = sorted(set(values))
-    axis.set_xscale("log")
-    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.minorticks_off()
-
-
-def _finish(figure, axis, labels):
+def _finish(figure, axis, labels, log_ticks):
+    if log_ticks is not None:
+        ticks = sorted(set(log_ticks))
+        axis.set_xscale("log")
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
     axis.set_xlabel(labels[0])
     axis.set_ylabel(labels[1])
     axis.grid(alpha=0.3)

@@ -1,24 +1,30 @@
 """Reading a frame: one row a finished cell, factors and values side by side."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 
-def select(frame: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+def column(rows: pd.DataFrame, name: str) -> pd.Series:
+    """The column of a name; where there is none, a gap in every row."""
+    return rows[name] if name in rows else pd.Series(None, rows.index, dtype=object)
+
+
+def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     """The rows whose factors have these values; a list allows each of its values, None a gap.
 
     A factor that the frame does not have is a gap in every row.
     """
     chosen = np.ones(len(frame), bool)
     for name, value in where.items():
-        column = frame[name] if name in frame else pd.Series(None, frame.index, dtype=object)
+        values = column(frame, name)
         wanted = value if isinstance(value, list | tuple) else [value]
-        matches = column.isin([one for one in wanted if one is not None])
+        matches = values.isin([one for one in wanted if one is not None])
         if None in wanted:
-            matches |= column.isna()
+            matches |= values.isna()
         chosen &= matches.to_numpy()
     return frame[chosen]
 

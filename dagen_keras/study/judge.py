@@ -91,14 +91,17 @@ def judge_of(bench: Bench, dataset: str, judging: Judging, reserve: int) -> Judg
         ).fresh(backend.subseed(0, "judge"))
         images = data.x_train[free], data.y_train[free]
         batches = models.ShuffledBatches(images, BATCH, backend.subseed(0, "judge", "order"))
-        model.fit(
-            batches,
-            epochs=-(-judging.updates // len(batches)),
-            steps_per_epoch=min(len(batches), judging.updates),
-            callbacks=[models.StopOnNonFiniteLoss("the judge")],
-            shuffle=False,
-            verbose=0,
-        )
+        try:
+            model.fit(
+                batches,
+                epochs=-(-judging.updates // len(batches)),
+                steps_per_epoch=min(len(batches), judging.updates),
+                callbacks=[models.StopOnNonFiniteLoss("the judge")],
+                shuffle=False,
+                verbose=0,
+            )
+        except models.NonFiniteLossError as error:  # It is not the cell's training that diverged.
+            raise RuntimeError(str(error)) from error
         return Judge(model, accuracy(model, data.x_test, data.y_test))
 
     return bench.once(("judge", dataset, judging, reserve), train)

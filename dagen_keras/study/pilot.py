@@ -1,11 +1,9 @@
 """The pilot: how many updates are enough, on training images that no cell uses."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
-from dagen_keras.study.figures import curves
+from dagen_keras.study.figures import figure_of
 from dagen_keras.study.frame import select
 from dagen_keras.study.report import Figure, Table
 from dagen_keras.study.settings import Count, Positive, Settings
@@ -21,7 +19,7 @@ class Pilot(Settings):
     doublings: Count = 3
 
 
-def pilot_table(frame: pd.DataFrame, value: str, what: str) -> Table:
+def pilot_table(frame: pd.DataFrame, value: str, what: str, data: str) -> Table:
     """Mean of `value` (a list a cell, a share) by `updates`, and what twice as many add.
 
     The budget is the smallest number of updates at which twice as many add less than half a point
@@ -48,7 +46,7 @@ def pilot_table(frame: pd.DataFrame, value: str, what: str) -> Table:
         )
     return Table(
         "pilot",
-        "The pilot, which chose the number of updates: {data}",
+        f"The pilot, which chose the number of updates: {data}",
         f"{what} on images of the training partition that no cell uses, %; mean over seeds",
         pd.DataFrame(found),
         "The budget is the smallest number of updates at which twice as many add less than "
@@ -56,17 +54,19 @@ def pilot_table(frame: pd.DataFrame, value: str, what: str) -> Table:
     )
 
 
-def pilot_figure(frame: pd.DataFrame, value: str, what: str) -> Figure:
+def pilot_figure(frame: pd.DataFrame, value: str, what: str, data: str) -> Figure:
     """Curves of the same; thin a run, thick the mean of a method."""
-    figure = curves(
+    return figure_of(
         "pilot_curves",
-        *(select(frame, {"kind": "pilot"}), "updates", value, "method"),
-        ("updates", f"{what}, %"),
+        frame,
+        f"The pilot, {what} on images that no cell uses by the classifier's updates; thin a run, "
+        f"thick the mean. {data}.",
+        form="curves",
+        where={"kind": "pilot"},
+        x="updates",
+        y=value,
+        line="{method}",
+        labels=("updates", f"{what}, %"),
         scale=100,
         log_x=True,
     )
-    caption = (
-        f"The pilot, {what} on images that no cell uses by the classifier's updates; thin a run, "
-        "thick the mean. {data}."
-    )
-    return replace(figure, caption=caption)

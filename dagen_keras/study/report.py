@@ -1,22 +1,15 @@
 """What is made from a ledger: tables, figures, claims and errata, and the words for them."""
 
-import dataclasses
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
-
-NOT_YET = "Not computed yet."
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report. `name` is its file's; `unit` says what its numbers are in.
-
-    A study's words for it may come later, see `worded`.
-    """
+    """A table of a report. `name` is its file's; `unit` says what its numbers are in."""
 
     name: str
     title: str = ""
@@ -50,25 +43,6 @@ class Figure:
         drawn = self.draw()
         display(Markdown(self.caption), drawn)
         plt.close(drawn)
-
-
-def worded(part: Table | Figure, words: Mapping[str, str], data: str) -> Table | Figure:
-    """The part with a study's words for it, such as {"title": "Table 1: {data}", "note": ...}.
-
-    They follow words that the part already has; `data`, which says what images were used, goes into
-    the blank of that name.
-
-    Raises:
-        KeyError: if there is another blank.
-    """
-    texts = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.type is str}
-    joined = {name: " ".join(filter(None, (texts[name], words.get(name, "")))) for name in texts}
-    return dataclasses.replace(part, **{n: text.format(data=data) for n, text in joined.items()})
-
-
-def filled(text: str, facts: Mapping[str, Any] | None) -> str:
-    """A text with facts in its blanks; without facts, that there are none yet."""
-    return NOT_YET if facts is None else text.format(**facts)
 
 
 def _nothing_yet(name):

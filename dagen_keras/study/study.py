@@ -1,14 +1,20 @@
 """A study: a paper as the runner sees it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from dagen_keras.checks import RunError
+from dagen_keras.models import NonFiniteLossError
 from dagen_keras.study.claims import FIRST_LOOK, SECOND_LOOK, Listed, decide_all
-from dagen_keras.study.report import Erratum, Report, filled, worded
+from dagen_keras.study.evidence import filled
+from dagen_keras.study.figures import figure_of
+from dagen_keras.study.pilot import pilot_figure, pilot_table
+from dagen_keras.study.report import Erratum, Report
+from dagen_keras.study.tables import table_of
 
+TEXTS = ("title", "note", "caption")  # Of tables and figures: "{data}" is what `data` says.
 PROFILES = ("smoke", "quick", "overnight", "paper")
 
 
@@ -28,12 +34,13 @@ class Study:
         claims: the forms that decide the listed claims.
         listed: the rows of the list of claims, by id.
         data: `data(settings)` says in a line which images are used.
-        tables, figures: `tables(frame)` and `figures(frame)` list every one.
-        errata: `errata(frame)` gives for errata by name what was measured, for the blanks of
-            their evidence; None: not yet.
-        words: by "tables", "figures" and "errata", then by name, the words for each: of a table
-            "title", "unit" and "note", of a figure "caption", of an erratum "text" and "evidence",
-            with blanks in braces; "{data}" is what `data` says.
+        parts: `parts(frame)` gives tables and figures by name the rows that they are made of, or
+            what draws them; those that it leaves out are made of the frame.
+        facts: `facts(frame)` gives by name what was measured, for the blanks of the errata's
+            evidence.
+        tables, figures: by name, in their order, the arguments of `table_of` and `figure_of`.
+        errata: by name, their "text" and "evidence".
+        pilot: of a study with a pilot the "value" that it looks at and "what" that is.
         superseded: a sentence for the top of the report, while its results are of a protocol that
             is not held to any more.
     """
@@ -50,10 +57,12 @@ class Study:
     claims: Iterable
     listed: Mapping[str, Listed]
     data: Callable
-    tables: Callable
-    figures: Callable
-    errata: Callable
-    words: Mapping[str, Mapping[str, Mapping[str, str]]]
+    parts: Callable
+    facts: Callable
+    tables: Mapping[str, Mapping]
+    figures: Mapping[str, Mapping]
+    errata: Mapping[str, Mapping[str, str]]
+    pilot: Mapping[str, str] = field(default_factory=dict)
     superseded: str = ""
 
     def settings(self, profile: str, changes: Mapping | None = None):
@@ -93,24 +102,32 @@ class Study:
         return [c for c in more if FIRST_LOOK <= c.seed < SECOND_LOOK and wanted & set(c.serves)]
 
     def run(self, cell, bench) -> dict:
-        """The values of one cell."""
-        return self.compute[cell.kind](cell, bench)
+        """The values of one cell. A training whose loss is not finite is a result: `diverged`."""
+        try:
+            return self.compute[cell.kind](cell, bench)
+        except NonFiniteLossError as error:
+            return {"diverged": True, "why": str(error)}
 
     def report(self, frame: pd.DataFrame, settings) -> Report:
         """A `Report` of whatever cells are done."""
-        data, measured = self.data(settings), self.errata(frame)
+        data, parts, facts = self.data(settings), self.parts(frame), self.facts(frame)
 
-        def all_worded(kind, parts):
-            words = self.words.get(kind, {})
-            return [worded(part, words.get(part.name, {}), data) for part in parts]
+        def made(part_of, named):
+            for name, arguments in named.items():
+                texts = {n: arguments[n].format(data=data) for n in TEXTS if n in arguments}
+                yield part_of(name, parts.get(name, frame), **{**arguments, **texts})
 
-        return Report(
+        report = Report(
             data=data,
-            tables=all_worded("tables", self.tables(frame)),
-            figures=all_worded("figures", self.figures(frame)),
+            tables=list(made(table_of, self.tables)),
+            figures=list(made(figure_of, self.figures)),
             claims=decide_all(self.claims, frame, self.listed),
             errata=[
-                Erratum(words["text"], filled(words["evidence"], measured.get(name, {})))
-                for name, words in self.words.get("errata", {}).items()
+                Erratum(erratum["text"], filled(erratum["evidence"], facts))
+                for erratum in self.errata.values()
             ],
         )
+        if self.pilot:
+            report.tables.append(pilot_table(frame, **self.pilot, data=data))
+            report.figures.append(pilot_figure(frame, **self.pilot, data=data))
+        return report

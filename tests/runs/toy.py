@@ -8,17 +8,14 @@ from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 
 from dagen_keras.study import (
     Decided,
     Decision,
-    Figure,
     Larger,
     Listed,
     Settings,
     Study,
-    Table,
     cell,
 )
 from dagen_keras.study.settings import Count, Positive, Several
@@ -63,16 +60,8 @@ def compute(c, bench):
     return {"square": c.n**c.power.exponent + c.seed, "images": len(images)}
 
 
-def tables(frame):
-    rows = frame.reindex(columns=["n", "seed", "square"])
-    return [Table("squares", frame=pd.DataFrame(rows))]
-
-
-WORDS = {
-    "tables": {"squares": {"title": "Squares of <numbers>", "unit": "units", "note": "A note."}},
-    "figures": {"empty": {"caption": "Nothing to see."}},
-    "errata": {"none": {"text": "None.", "evidence": "Counted."}},
-}
+def parts(frame):
+    return {"squares": frame.reindex(columns=["n", "seed", "square"]), "empty": plt.figure}
 
 
 STUDY = Study(
@@ -88,10 +77,11 @@ STUDY = Study(
     claims=[Decision("1", lambda frame, listed: Decided.of(listed, estimate=float("nan")))],
     listed={"1": Listed("toy", "1", "decision", "Squares grow", "units")},
     data=lambda s: "bundled digits",
-    tables=tables,
-    figures=lambda frame: [Figure("empty", draw=lambda: plt.figure())],
-    errata=lambda frame: {},
-    words=WORDS,
+    parts=parts,
+    facts=lambda frame: {},
+    tables={"squares": {"title": "Squares of <numbers>", "unit": "units", "note": "A note."}},
+    figures={"empty": {"caption": "Nothing to see."}},
+    errata={"none": {"text": "None.", "evidence": "Counted."}},
 )
 
 
@@ -153,6 +143,6 @@ def two_looks(near, far):
         compute={"drawn": drawn},
         claims=[claim("near"), claim("far")],
         listed={name: Listed("toy", name, "larger", name, "units") for name in effects},
-        tables=lambda frame: [],
-        figures=lambda frame: [],
+        tables={},
+        figures={},
     )

@@ -134,6 +134,7 @@ def test_a_row_is_factors_and_values_side_by_side():
         "dataset": "digits",
         "method": "none",
         "dim": None,
+        "diverged": False,
         "accuracy": 0.5,
     }
 

@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 
 from dagen_keras.study import Decided, Erratum, Figure, Report, Table
-from dagen_keras.study.report import filled, worded
 
 
 @pytest.fixture
@@ -83,19 +82,3 @@ def test_the_table_of_errata_has_their_evidence(report):
 def test_a_report_of_nothing_can_be_shown():
     assert "no finished cell" in Report().claims_table()._repr_html_()
     assert "no finished cell" in Report().errata_table()._repr_html_()
-
-
-def test_words_follow_those_of_a_part_and_facts_go_into_the_blanks():
-    table = Table("a", note="Means.")
-    words = {"title": "Table 1: {data}", "unit": "%", "note": "Of {data}."}
-    found = worded(table, words, "toy data")
-    assert (found.title, found.unit) == ("Table 1: toy data", "%")
-    assert found.note == "Means. Of toy data."
-    assert worded(Figure("b", "{data}."), {}, "toy data").caption == "toy data."
-    with pytest.raises(KeyError, match="n"):
-        worded(Table("a"), {"note": "Of {n} runs."}, "toy data")
-
-
-def test_a_text_without_facts_says_that_they_are_not_computed_yet():
-    assert filled("{n} runs", {"n": 8}) == "8 runs"
-    assert filled("{n} runs", None) == "Not computed yet."

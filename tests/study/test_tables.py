@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagen_keras.study import Summary
+from dagen_keras.study.tables import table_of
 
 EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 FRAME = pd.DataFrame(
@@ -17,21 +17,21 @@ FRAME = pd.DataFrame(
 )
 
 
-def make(**changes):
+def make(cells=FRAME, **changes):
     given = {
-        "name": "table1",
+        "title": "Scores",
+        "unit": "%",
+        "where": {"kind": "fill"},
         "rows": {"method": "method", "LS": "dim", "images": "size", "level": "level"},
         "values": {"F1": "f1", "updates": "updates", "loss": "loss"},
-        "where": {"kind": "fill"},
         "percent": ("f1",),
-        "reported": lambda row: {"none": 84.3}.get(row["method"]),
     }
-    return Summary(**{**given, **changes})
+    return table_of("table1", cells, **{**given, **changes})
 
 
 @pytest.fixture
 def table():
-    return make().table(FRAME)
+    return make(FRAME.assign(reported=[84.3, 84.3, None, None, 84.3]))
 
 
 def test_a_row_a_group_with_mean_spread_and_number(table):
@@ -39,8 +39,9 @@ def test_a_row_a_group_with_mean_spread_and_number(table):
     row = table.frame.iloc[0]
     assert (row["F1"], row["n"], row["images"]) == (82.28, 2, 50)
     assert row["sd"] == round(100 * np.std([0.81234, 0.83333], ddof=1), 2)
-    assert table.name == "table1"
+    assert (table.name, table.title, table.unit) == ("table1", "Scores", "%")
     assert table.note == "Mean, standard deviation (sd) and number (n) of runs."
+    assert make(note="Of two.").note == f"{table.note} Of two."
 
 
 def test_one_value_has_no_spread_and_none_no_mean(table):
@@ -60,9 +61,8 @@ def test_it_is_so_to_the_last_digit_shown_whatever_the_values(digits, rng):
     values = rng.random(300)
     frame = pd.DataFrame({"seed": 0, "method": range(300), "f1": values})
     theirs = np.round(100 * rng.random(300), digits)
-    reported = lambda row: float(theirs[row["method"]])  # noqa: E731
     given = {"rows": {"method": "method"}, "values": {"F1": "f1"}, "where": {}}
-    found = make(**given, reported=reported, digits=digits).table(frame).frame
+    found = make(frame.assign(reported=theirs), **given, digits=digits).frame
     shown = found["F1"].map(f"{{:.{digits}f}}".format).astype(float)
     expected = (shown - found["paper"]).round(digits)
     assert (found["ours - paper"] == expected).all()
@@ -72,9 +72,9 @@ def test_it_is_so_to_the_last_digit_shown_whatever_the_values(digits, rng):
 def test_only_named_columns_are_in_percent(table):
     assert list(table.frame["updates"]) == [11, 20, 21]
     assert table.frame.loc[0, "loss"] == 0.6
-    both = make(percent=("f1", "loss")).table(FRAME).frame
+    both = make(percent=("f1", "loss")).frame
     assert both.loc[0, "loss"] == 60.0
-    assert make(percent=()).table(FRAME).frame.loc[0, "F1"] == 0.82
+    assert make(percent=()).frame.loc[0, "F1"] == 0.82
 
 
 def test_integers_stay_whole_beside_gaps(table):
@@ -85,18 +85,23 @@ def test_integers_stay_whole_beside_gaps(table):
 
 
 def test_a_factor_that_is_no_whole_number_stays_as_it_is():
-    made = make(rows={"share": "share"}, reported=None)
-    found = made.table(FRAME.assign(share=0.5)).frame
+    found = make(FRAME.assign(share=0.5), rows={"share": "share"}).frame
     assert list(found["share"]) == [0.5]
 
 
 def test_columns_without_a_number_are_dropped(table):
     assert "level" not in table.frame
-    assert "paper" not in make(reported=None).table(FRAME).frame
-    assert "loss" not in make(values={"F1": "f1", "x": "absent"}).table(FRAME).frame
-    assert "x" not in make(values={"F1": "f1", "x": "absent"}).table(FRAME).frame
+    assert "paper" not in make().frame
+    assert "loss" not in make(values={"F1": "f1", "x": "absent"}).frame
+    assert "x" not in make(values={"F1": "f1", "x": "absent"}).frame
 
 
 def test_nothing_done_gives_a_table_without_rows():
     for frame in (EMPTY, FRAME.query("kind == 'pilot'")):
-        assert len(make().table(frame).frame) == 0
+        assert len(make(frame).frame) == 0
+
+
+def test_without_a_form_a_table_is_its_cells():
+    found = table_of("a", FRAME, title="Cells", unit="text", note="A note.", where={"size": 50})
+    pd.testing.assert_frame_equal(found.frame, FRAME[:3])
+    assert found.note == "A note."

@@ -17,6 +17,7 @@ from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import Pilot
 from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
 
+VERSION = 2
 METHODS = {  # Divergence, and the heads that end in min(0, x).
     "KL": ("kl", ()),
     "W": ("wasserstein2", ("mean", "log_var")),

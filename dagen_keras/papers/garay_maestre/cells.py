@@ -261,6 +261,7 @@ def released(cell, bench):
     epochs = stream(x, y, pool, RELEASED_SYNTHETIC, transform, cell.seed)
     model = _classifier(bench, data, cell.seed)
     scores = ScoreEveryEpoch(*test_images(data, settings.test_per_class, cell.seed))
+    stopping = keras.callbacks.EarlyStopping("test_loss", patience=settings.patience, mode="min")
     history = model.fit(
         whole_epochs(epochs),
         steps_per_epoch=steps,
@@ -268,7 +269,7 @@ def released(cell, bench):
         callbacks=[
             models.StopOnNonFiniteLoss(f"the classifier ({cell.method})"),
             scores,
-            *released_stopping(cell.method, settings.patience),
+            *([] if "VAE" in cell.method else [stopping]),
         ],
         shuffle=False,
         verbose=0,
@@ -289,13 +290,6 @@ def whole_epochs(epochs):
         for start in range(0, len(images), CLASSIFIER_BATCH):
             batch = slice(start, start + CLASSIFIER_BATCH)
             yield images[batch], labels[batch]
-
-
-def released_stopping(method, patience):
-    """The released callbacks: CNN and AUG stop on the test loss, the others do not stop."""
-    if "VAE" in method:
-        return []
-    return [keras.callbacks.EarlyStopping("test_loss", patience=patience, mode="min")]
 
 
 def kept_as_released(method, rows):

@@ -1,20 +1,17 @@
-"""Garay-Maestre et al.: settings, grid, claims and tables of the protocol, version 2."""
+"""Garay-Maestre et al.: settings, grid and claims of the protocol, version 2."""
 
 import itertools
 from typing import Literal
 
-import pandas as pd
-
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
-from dagen_keras.papers import reported
 from dagen_keras.study.cells import cell
 from dagen_keras.study.claims import Larger, Shown
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import Pilot
 from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
-from dagen_keras.study.tables import Summary
 
+VERSION = 2
 METHODS = ("CNN", "VAE", "AUG", "AUG+VAE")
 # Fig. 3: 0 is the paper's adjusted augmentation, 6 the released "all transformations".
 ADJUSTED, EXTREME = 0, 6
@@ -129,37 +126,23 @@ def cells(s, frame):
     _check(s)
     grid, small = [], min(s.train_sizes)
 
-    def add(kind, seed, size, method, dim=None, level=None, vaes_of=None, serves=(), **groups):
-        has_vae = dim is not None
-        if has_vae:
-            groups["vae"] = s.vae
-        grid.append(
-            cell(
-                kind,
-                seed=seed,
-                dataset=s.dataset,
-                serves=serves,
-                shares=(kind, seed, size, dim, vaes_of) if has_vae else (),
-                method=method,
-                train_size=size,
-                latent_dim=dim,
-                level=level,
-                vae_images=vaes_of,
-                images=s.images,
-                **groups,
-            )
-        )
+    def add(kind, seed, size, method, dim=None, vaes_of=None, level=None, serves=(), **parts):
+        if dim is not None:
+            parts |= {"vae": s.vae, "shares": (kind, seed, size, dim, vaes_of)}
+        factors = {"method": method, "train_size": size, "latent_dim": dim, "vae_images": vaes_of}
+        factors["level"] = level
+        place = {"seed": seed, "dataset": s.dataset, "serves": serves, "images": s.images}
+        grid.append(cell(kind, **place, **factors, **parts))
 
     def classify(seed, size, method, dim=s.latent_dim, level=ADJUSTED, vaes_of="same", serves=()):
-        has_vae = "VAE" in method
-        own = {"dim": dim, "vaes_of": vaes_of, "judging": s.judging} if has_vae else {}
-        level = level if "AUG" in method else None
-        groups = {"classifier": s.classifier, **own}
-        add("classify", seed, size, method, level=level, serves=serves, **groups)
+        parts = {"classifier": s.classifier, "level": level if "AUG" in method else None}
+        if "VAE" in method:
+            parts |= {"dim": dim, "vaes_of": vaes_of, "judging": s.judging}
+        add("classify", seed, size, method, serves=serves, **parts)
 
     def released(seed, size, method, vaes_of=None):
         dim = s.latent_dim if vaes_of else None
-        add("released", seed, size, method, dim, vaes_of=vaes_of, released=s.released)
+        add("released", seed, size, method, dim, vaes_of, released=s.released)
 
     for seed in PILOT_SEEDS[: s.pilot_seeds]:
         for method in METHODS:
@@ -233,41 +216,4 @@ CLAIMS = (
     Larger("5", "f1", of_method("CNN"), {**of_method("AUG"), "level": EXTREME}, AT_50),
     Larger("6a", "f1", of_method("AUG+VAE"), of_method("CNN"), AT_50, gates=GATES),
     Larger("6b", "f1", of_method("AUG+VAE"), of_method("AUG"), AT_50, gates=GATES),
-)
-
-
-def paper_f1(row):
-    """The paper's F1 of a row of Table 2, %; None where it has none, or for other data."""
-    theirs = reported("garay_maestre_table2_f1_percent")
-    theirs = theirs[theirs["train_size"] == row["train_size"]]
-    if pd.notna(row["latent_dim"]):
-        theirs = theirs[theirs["latent_dim"] == row["latent_dim"]]
-    adjusted = pd.isna(row.get("level")) or row["level"] == ADJUSTED
-    if len(theirs) and adjusted and row["dataset"] == "mnist":
-        return float(theirs[row["method"]].iloc[0])
-    return None
-
-
-ROWS = {"images": "train_size", "method": "method", "LS": "latent_dim"}
-ROWS |= {"VAE trained on": "vae_images", "data": "dataset"}
-TABLES = (
-    Summary(
-        "table2",
-        {**ROWS, "level": "level"},
-        {
-            **{"F1": "f1", "F1 half-way": "half", "updates": "updates"},
-            **{"times each real image was seen": "seen", "reconstructions named": "reconstructed"},
-        },
-        {"kind": "classify"},
-        percent=("f1", "half"),
-        reported=paper_f1,
-    ),
-    Summary(
-        "released_protocol",
-        ROWS,
-        {"F1, kept": "f1", "F1, last epoch": "last", "updates": "updates", "epochs": "epochs"},
-        {"kind": "released"},
-        percent=("f1", "last"),
-        reported=paper_f1,
-    ),
 )
