@@ -22,3 +22,20 @@ def digits():
 @pytest.fixture
 def no_data_dir(monkeypatch):
     monkeypatch.delenv("DAGEN_DATA_DIR", raising=False)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """`smoke(key)`: a paper's run of its `smoke` profile, all cells computed, once a session."""
+    from dagen_keras import papers, runs
+
+    results, computed = tmp_path_factory.mktemp("smoke"), {}
+
+    def of(key):
+        if key not in computed:
+            run = runs.Run(papers.get(key), "smoke", results=results)
+            assert run.compute(progress=False) == []
+            computed[key] = run
+        return computed[key]
+
+    return of

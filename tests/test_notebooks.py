@@ -1,17 +1,19 @@
 """Every notebook: committed without outputs, and each of its lines runs at `smoke`."""
 
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
+from runs.toy import STUDY
 
 from dagen_keras import papers, runs
 from dagen_keras.runs import notebooks
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SECONDS = 300  # For one cell of a notebook, before it counts as hanging.
+SECONDS = 300  # A cell of a notebook that takes longer hangs.
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -30,44 +32,30 @@ def test_every_paper_has_its_notebook():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", papers.KEYS)
-def test_smoke_run_computes_in_the_notebook_and_then_draws_from_the_ledger(key, tmp_path):
-    import papermill
-
-    study = papers.get(key)
-    executed = tmp_path / "alone.ipynb"
-    papermill.execute_notebook(
-        str(ROOT / "notebooks" / study.notebook),
-        str(executed),
-        parameters={"profile": "smoke", "results": str(tmp_path)},
-        cwd=str(ROOT / "notebooks"),
-        kernel_name="python3",
-        progress_bar=False,
-        execution_timeout=SECONDS,
-    )
-    run = runs.Run(study, "smoke", results=tmp_path)
-    assert run.missing() == {}
-    assert run.failed() == []
-    cells = [c for c in json.loads(executed.read_text())["cells"] if c["cell_type"] == "code"]
+def test_a_notebook_draws_from_the_ledger(key, smoke):
+    run = smoke(key)
+    before = run.ledger.path.read_bytes()
+    assert notebooks.execute(run, ROOT / "notebooks" / run.study.notebook) == []
+    assert run.ledger.path.read_bytes() == before, "drawing computes nothing"
+    executed = (run.directory / "notebook.ipynb").read_text()
+    assert str(ROOT) not in executed
+    cells = [c for c in json.loads(executed)["cells"] if c["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in cells)
     assert sum("image/png" in o.get("data", {}) for c in cells for o in c["outputs"]) >= 5
 
-    before = run.ledger.path.read_bytes()
-    assert notebooks.execute(run, ROOT / "notebooks" / study.notebook) == []
-    assert str(ROOT) not in (run.directory / "notebook.ipynb").read_text()
-    assert run.ledger.path.read_bytes() == before, "drawing computes nothing"
-
 
 @pytest.mark.slow
-def test_an_interrupted_notebook_loses_nothing_and_goes_on(tmp_path):
+def test_an_interrupted_computation_in_a_notebook_loses_nothing_and_goes_on(tmp_path, monkeypatch):
     from jupyter_client.manager import start_new_kernel
 
-    key = "garay_maestre"  # Its first cells are the quickest.
-    run = runs.Run(papers.get(key), "smoke", results=tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"), prepend=os.pathsep)
+    monkeypatch.setenv("TOY_TROUBLE", "2:sleep")
+    run = runs.Run(STUDY, "paper", results=tmp_path)
     manager, client = start_new_kernel(kernel_name="python3")
     try:
         client.execute(
-            "from dagen_keras import papers, runs\n"
-            f"run = runs.Run(papers.get({key!r}), 'smoke', results={str(tmp_path)!r})\n"
+            "import os\nfrom dagen_keras import runs\nfrom runs.toy import STUDY\n"
+            f"run = runs.Run(STUDY, 'paper', results={str(tmp_path)!r})\n"
             "run.compute()"
         )
         deadline = time.monotonic() + SECONDS
@@ -78,7 +66,7 @@ def test_an_interrupted_notebook_loses_nothing_and_goes_on(tmp_path):
         assert content["ename"] == "KeyboardInterrupt"
         before = run.ledger.path.read_bytes()
         assert 0 < len(run.missing()) < len({run.key(cell) for cell in run.cells})
-        client.execute("run.compute()")
+        client.execute("os.environ.pop('TOY_TROUBLE')\nrun.compute()")
         assert client.get_shell_msg(timeout=SECONDS)["content"]["status"] == "ok"
     finally:
         client.stop_channels()

@@ -130,35 +130,19 @@ def test_nothing_yet_gives_a_report(key, profile):
     assert all(claim.n == 0 for claim in report.claims)
 
 
-@pytest.fixture(scope="session")
-def smoke():
-    """Every cell of a paper's `smoke` profile and its values, computed once a session."""
-    computed = {}
-
-    def of(key):
-        if key not in computed:
-            study, bench = papers.get(key), Bench()
-            settings, values = study.settings("smoke"), {}
-
-            def frame_of(cells):
-                for together in tasks(cells):
-                    for cell in together:
-                        if key_of(study, cell) not in values:
-                            values[key_of(study, cell)] = study.run(cell, bench)
-                rows = [cell.row({"values": values[key_of(study, cell)]}) for cell in cells]
-                return pd.DataFrame(rows) if rows else EMPTY
-
-            cells = study.grid(settings, frame_of)
-            computed[key] = study, settings, cells, frame_of(cells), values
-        return computed[key]
-
-    return of
+def computed(run):
+    """The study, settings, cells, frame and values by key of a run."""
+    state = run.state()
+    values = {
+        key_of(run.study, cell): state.records[run.key(cell)]["values"] for cell in state.cells
+    }
+    return run.study, run.settings, state.cells, state.frame, values
 
 
 @pytest.mark.slow
 @every_paper
 def test_every_cell_of_smoke_is_computed(key, smoke):
-    study, settings, cells, frame, values = smoke(key)
+    study, settings, cells, frame, values = computed(smoke(key))
     assert len(frame) == len(cells) == len(values)
     assert set(frame["kind"]) == set(study.compute)
 
@@ -167,7 +151,7 @@ def test_every_cell_of_smoke_is_computed(key, smoke):
 @every_paper
 def test_every_claim_has_eight_seeds_overnight(key, smoke):
     """Where cells follow from what others found, these found what they do in `smoke`."""
-    study, _, cells, _, values = smoke(key)
+    study, _, cells, _, values = computed(smoke(key))
     of_kind = {cell.kind: values[key_of(study, cell)] for cell in cells}
     overnight, known = study.cells(study.settings("overnight"), EMPTY), 0
     while len(overnight) > known:
@@ -186,7 +170,7 @@ def test_every_claim_has_eight_seeds_overnight(key, smoke):
 @pytest.mark.slow
 @every_paper
 def test_values_survive_json(key, smoke):
-    *_, values = smoke(key)
+    *_, values = computed(smoke(key))
     for found in values.values():
         assert found and json.loads(json.dumps(found, allow_nan=False)) == found
 
@@ -194,13 +178,13 @@ def test_values_survive_json(key, smoke):
 @pytest.mark.slow
 @every_paper
 def test_smoke_fills_every_table_and_figure_and_decides_nothing(key, smoke):
-    study, settings, cells, frame, _ = smoke(key)
+    study, settings, cells, frame, _ = computed(smoke(key))
     report = study.report(frame, settings)
     check_report(report, study)
     for table in report.tables:
         assert len(table.frame), f"{table.name} has no row"
         assert "no finished cell" not in table._repr_html_()
-    assert not [e.evidence for e in report.errata if "ot computed yet" in e.evidence]
+    assert "Not computed yet." not in [erratum.evidence for erratum in report.errata]
     for figure in report.figures:
         assert figure.draw is not None, f"{figure.name} has nothing to draw"
         assert shown(figure).axes
@@ -213,7 +197,7 @@ def test_smoke_fills_every_table_and_figure_and_decides_nothing(key, smoke):
 @pytest.mark.slow
 @every_paper
 def test_cells_of_one_kind_alone_give_a_report(key, smoke):
-    study, settings, _, frame, _ = smoke(key)
+    study, settings, _, frame, _ = computed(smoke(key))
     for kind, rows in frame.groupby("kind"):
         report = study.report(rows.dropna(axis=1, how="all"), settings)
         check_report(report, study)
@@ -225,7 +209,7 @@ def test_cells_of_one_kind_alone_give_a_report(key, smoke):
 @every_paper
 def test_a_cell_alone_equals_the_cell_after_others(key, smoke):
     """Of cells that share what is trained the last one, and of another kind one that does not."""
-    study, _, cells, _, values = smoke(key)
+    study, _, cells, _, values = computed(smoke(key))
     shared = [t[-1] for t in tasks(cells) if len(t) > 1]
     alone = [t[0] for t in tasks(cells) if len(t) == 1]
     chosen = {cell.kind: cell for cell in [*alone[::-1], *shared[::-1]]}
@@ -249,7 +233,7 @@ def same(one, other):
 @every_paper
 def test_few_seeds_decide_nothing(key, smoke):
     """The same cells seven times over, as seven seeds, whatever they found."""
-    study, settings, _, frame, _ = smoke(key)
+    study, settings, _, frame, _ = computed(smoke(key))
     seven = pd.concat([frame[frame["seed"] == 0].assign(seed=seed) for seed in range(7)])
     for claim in study.report(seven.reset_index(drop=True), settings).claims:
         counterexample = study.listed[claim.id].form == "counterexample"

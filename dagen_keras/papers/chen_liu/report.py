@@ -56,7 +56,7 @@ def last(values):
 def by_space(frame):
     """The final runs once for each feature space, with the FID of real images beside."""
     finals, floors = select(frame, {"kind": "final"}), select(frame, {"kind": "floor"})
-    floors, parts = floors.set_index("dataset"), []
+    floors, parts = floors.drop_duplicates("dataset").set_index("dataset"), []
     finals = finals.assign(reported=[paper_fid(row) for row in finals.to_dict("records")])
     for space, name in zip(SPACES, FIDS, strict=True):
         part = finals.assign(space=space, fid=column(finals, name))
