@@ -59,11 +59,12 @@ def curves(
     figure, axis = plt.subplots(figsize=(6.5, 4))
     at = rows[x] if x else rows[y].map(lambda values: list(range(1, 1 + len(values))))
     for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
-        color = _color(number)
+        color, style = _style(number)
         for index, values in group[y].items():
-            axis.plot(at[index], scale * np.array(values), color=color, alpha=0.3, linewidth=1)
+            values = scale * np.array(values)
+            axis.plot(at[index], values, style, color=color, alpha=0.3, linewidth=1)
         mean = scale * np.mean(group[y].tolist(), axis=0)
-        axis.plot(at[group.index[0]], mean, "o-", color=color, markersize=3, label=name)
+        axis.plot(at[group.index[0]], mean, "o" + style, color=color, markersize=3, label=name)
     return _finish(figure, axis, labels, at.iloc[0] if log_x else None)
 
 
@@ -82,11 +83,11 @@ def by_factor(
     """
     figure, axis = plt.subplots(figsize=(6.5, 4))
     for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
-        color, values = _color(number), scale * pd.to_numeric(group[y])
+        (color, style), values = _style(number), scale * pd.to_numeric(group[y])
         axis.plot(group[x], values, "o", color=color, alpha=0.4, markersize=4)
         in_order = pd.api.types.is_numeric_dtype(group[x])
         mean = values.groupby(group[x], sort=in_order).mean()
-        axis.plot(mean.index, mean, "-", color=color, label=name)
+        axis.plot(mean.index, mean, style, color=color, label=name)
         theirs = pd.to_numeric(column(group, "reported"))
         theirs = theirs.groupby(group[x], sort=in_order).first().dropna()
         if len(theirs):
@@ -101,8 +102,10 @@ def _named(rows, text):
     return pd.Series([text.format(**row) for row in rows.to_dict("records")], rows.index)
 
 
-def _color(number):
-    return plots.COLORS[number % len(plots.COLORS)]
+def _style(number):
+    """Colour and line of a curve; colours that come again are dashed."""
+    again, color = divmod(number, len(plots.COLORS))
+    return plots.COLORS[color], "--" if again else "-"
 
 
 def _finish(figure, axis, labels, log_ticks):

@@ -84,6 +84,14 @@ def test_the_line_follows_numbers_and_a_factor_that_is_a_name_as_it_comes():
     assert list(lines(drawn)["vae"].get_xdata()) == ["b", "a"]
 
 
+def test_no_two_of_ten_lines_look_the_same():
+    rows = pd.DataFrame({"size": 1, "f1": 0.5, "curve": [[1, 2]] * 10, "method": range(10)})
+    for form in (BY_SIZE, {**CURVES, "x": None, "log_x": False}):
+        drawn = lines(figure_of("a", rows, "", **form).draw())
+        named = [line for name, line in drawn.items() if name.isdigit()]
+        assert len({(line.get_color(), line.get_linestyle()) for line in named}) == 10
+
+
 def test_cells_are_selected_and_those_without_the_value_left_out():
     rows = pd.concat([RUNS, RUNS.assign(kind="other"), RUNS.assign(f1=None, curve=None)])
     for form in (CURVES, BY_SIZE):
