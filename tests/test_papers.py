@@ -198,10 +198,9 @@ def test_smoke_fills_every_table_and_figure_and_decides_nothing(key, smoke):
 @every_paper
 def test_cells_of_one_kind_alone_give_a_report(key, smoke):
     study, settings, _, frame, _ = computed(smoke(key))
-    for kind, rows in frame.groupby("kind"):
+    for _, rows in frame.groupby("kind"):
         report = study.report(rows.dropna(axis=1, how="all"), settings)
         check_report(report, study)
-        assert any(part for part in report.tables if len(part.frame)) or kind == "samples"
         assert all(shown(part) for part in (*report.tables, *report.figures))
 
 

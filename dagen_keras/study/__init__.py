@@ -1,4 +1,4 @@
-"""The forms that studies of papers share: settings, cells, bench, claims, tables, figures."""
+"""The forms that studies of papers share, from settings and cells to claims, tables and figures."""
 
 from dagen_keras.study.bench import Bench
 from dagen_keras.study.cells import Cell, cell

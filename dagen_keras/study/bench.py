@@ -4,7 +4,7 @@ import collections
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from dagen_keras import datasets
+from dagen_keras import backend, datasets
 from dagen_keras.models.training import ReusableModel, get_state, set_state
 
 
@@ -41,6 +41,16 @@ class Bench:
     def reusable(self, key: Hashable, build: Callable, **compile_arguments) -> ReusableModel:
         """The `ReusableModel` of a key, compiled once."""
         return self.once(("reusable", key), lambda: ReusableModel(build, **compile_arguments))
+
+    def classifier(self, network: Callable, data: datasets.Dataset) -> ReusableModel:
+        """`network(n_classes, image_shape)` of the data, with Adam and the cross-entropy."""
+        return self.reusable(
+            (network, data.n_classes, data.image_shape),
+            lambda: network(data.n_classes, data.image_shape),
+            optimizer="adam",
+            loss="sparse_categorical_crossentropy",
+            **backend.convolution_compile_options(),
+        )
 
     def fitted(self, key: Hashable, fit: Callable[[], Any]) -> Any:
         """What `fit()` returned for this key, while it is among the last used.

@@ -327,6 +327,17 @@ class Shown(Larger):
         return False
 
 
+def served(claims, place: dict[str, Any]) -> list[str]:
+    """The ids of the claims that compare a cell of these factors, and want a verdict."""
+
+    def compares(side):
+        values = {name: v if isinstance(v, list) else [v] for name, v in side.items()}
+        return all(place[name] in allowed for name, allowed in values.items() if name in place)
+
+    wanted = [c for c in claims if getattr(c, "form", type(c)) not in (Shown, Decision)]
+    return [claim.id for claim in wanted if any(map(compares, claim.sides()))]
+
+
 def decide_all(claims, frame: pd.DataFrame, listed: dict[str, Listed]) -> list[Decided]:
     """Every claim of the list, with p-values after Holm over those that have one."""
     found = [claim.decide(frame, listed[claim.id]) for claim in claims]

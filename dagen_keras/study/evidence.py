@@ -1,15 +1,14 @@
 """Sentences with numbers for errata: what was measured, from how many runs."""
 
 import collections
-import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dagen_keras.evaluate.signed_rank import hodges_lehmann
-from dagen_keras.study.frame import by_seed
+from dagen_keras.study.frame import by_seed, column
 
 
 class NotYet:
@@ -20,13 +19,7 @@ class NotYet:
 
 
 def filled(text: str, facts: Mapping[str, Any]) -> str:
-    """A text with facts in its blanks; a blank without a fact says that it is not computed yet.
-
-    A text none of whose blanks has a fact yet is only that.
-    """
-    blanks = {name for _, name, _, _ in string.Formatter().parse(text) if name}
-    if blanks and all(isinstance(facts.get(name, NotYet()), NotYet) for name in blanks):
-        return "Not computed yet."
+    """A text with facts in its blanks; a blank without a fact says that it is not computed yet."""
     return text.format_map(collections.defaultdict(NotYet, facts))
 
 
@@ -36,7 +29,6 @@ def difference(
     first: dict[str, Any],
     second: dict[str, Any],
     unit: str,
-    scale: float = 100.0,
 ) -> str | NotYet:
     """ "+1.2 points (95 % interval 0.3 to 2.1; 8 seeds)" of two groups of cells.
 
@@ -44,9 +36,9 @@ def difference(
         frame: a study's.
         value: the column that is compared, seed by seed: `first` minus `second`.
         first, second: factors of the two groups.
-        unit: of the difference times `scale`.
+        unit: of 100 times the difference.
     """
-    found = scale * (by_seed(frame, value, first) - by_seed(frame, value, second)).dropna()
+    found = 100 * (by_seed(frame, value, first) - by_seed(frame, value, second)).dropna()
     if found.empty:
         return NotYet()
     estimate, low, high = hodges_lehmann(found)
@@ -57,3 +49,22 @@ def difference(
 def count(n: int, thing: str) -> str:
     """ "1 seed", "8 seeds"."""
     return f"{n} {thing}{'' if n == 1 else 's'}"
+
+
+def spread(values: pd.Series) -> str:
+    """ "1.50 (1.20 to 1.70 in 8 runs)"; one value has no range."""
+    values = pd.to_numeric(values)
+    span = f"{values.min():.2f} to {values.max():.2f} in " if len(values) > 1 else ""
+    return f"{values.mean():.2f} ({span}{count(len(values), 'run')})"
+
+
+def by_group(
+    rows: pd.DataFrame,
+    factors: list[str],
+    values: pd.Series,
+    say: Callable[[pd.Series], str] = spread,
+) -> str | NotYet:
+    """ "mnist, KL 1.50 (...); mnist, W 2.10 (...)": what `say` says of each group's values."""
+    values = values.dropna()
+    groups = values.groupby([column(rows, name) for name in factors], sort=False)
+    return "; ".join(f"{', '.join(names)} {say(own)}" for names, own in groups) or NotYet()

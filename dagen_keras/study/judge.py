@@ -1,7 +1,7 @@
 """The judge: a classifier of the whole training partition, which says whether generators trained.
 
 A gate asks whether a *model* trained, never whether its samples are good, which may be the claim:
-of a VAE, which share of its reconstructions of images that it has not seen the judge names by
+of VAEs, which share of its reconstructions of images that it has not seen the judge names by
 their class, relative to the images themselves.
 """
 
@@ -34,25 +34,25 @@ class Judging(Settings):
 
 @dataclass(frozen=True)
 class Judge:
-    """A trained classifier (`chen_liu_cnn`) and its accuracy on the test partition."""
+    """A trained classifier (`chen_liu_cnn`), its accuracy on the test partition, and the reserved
+    images and labels, which it has not seen.
+    """
 
     model: keras.Model
     accuracy: float
+    kept: tuple[np.ndarray, np.ndarray]
 
     def share_named(self, images: np.ndarray, labels: np.ndarray) -> float:
         """The share of images (n, height, width, channels) that it names by their labels (n,)."""
         return accuracy(self.model, images, labels)
 
-    def of_class_wise_vaes(self, trained, data, reserve: int) -> dict[str, float]:
-        """What `GATES` ask of one VAE a class: `reconstructed` and `judge_accuracy`.
+    def of_vaes(self, trained) -> dict[str, float]:
+        """What `GATES` ask of VAEs: `reconstructed`, of the reserved images, and `judge_accuracy`.
 
         Args:
             trained: pairs of a class and its VAE, such as `Augmenter.trained()`.
-            data: the `Dataset`.
-            reserve: how many of its training images are reserved; they are reconstructed.
         """
-        _, kept = reserved(len(data.x_train), reserve)
-        x, y = data.x_train[kept], data.y_train[kept]
+        x, y = self.kept
         new = np.empty_like(x)
         for label, vae in trained:
             if label in y:
@@ -77,31 +77,42 @@ def reserved(n: int, reserve: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(free), np.sort(kept)
 
 
-def judge_of(bench: Bench, dataset: str, judging: Judging, reserve: int) -> Judge:
-    """The judge of a dataset, trained once a process on all but the reserved images."""
+def partition(cell, bench: Bench):
+    """A cell's dataset, its images and labels that cells use, and those that are `reserved`."""
+    data = bench.data(cell.dataset)
+    rows = reserved(len(data.x_train), cell.images.reserve)
+    return data, *((data.x_train[own], data.y_train[own]) for own in rows)
+
+
+def judge_of(cell, bench: Bench) -> Judge:
+    """The judge of a cell's dataset, trained once a process on all but the reserved images."""
 
     def train():
-        data = bench.data(dataset)
-        free, _ = reserved(len(data.x_train), reserve)
+        data, images, kept = partition(cell, bench)
         model = models.ReusableModel(
             lambda: models.chen_liu_cnn(data.n_classes, data.image_shape),
             optimizer="adam",
             loss="sparse_categorical_crossentropy",
             **backend.convolution_compile_options(),
         ).fresh(backend.subseed(0, "judge"))
-        images = data.x_train[free], data.y_train[free]
         batches = models.ShuffledBatches(images, BATCH, backend.subseed(0, "judge", "order"))
         try:
             model.fit(
                 batches,
-                epochs=-(-judging.updates // len(batches)),
-                steps_per_epoch=min(len(batches), judging.updates),
+                epochs=-(-cell.judging.updates // len(batches)),
+                steps_per_epoch=min(len(batches), cell.judging.updates),
                 callbacks=[models.StopOnNonFiniteLoss("the judge")],
                 shuffle=False,
                 verbose=0,
             )
         except models.NonFiniteLossError as error:  # It is not the cell's training that diverged.
             raise RuntimeError(str(error)) from error
-        return Judge(model, accuracy(model, data.x_test, data.y_test))
+        return Judge(model, accuracy(model, data.x_test, data.y_test), kept)
 
-    return bench.once(("judge", dataset, judging, reserve), train)
+    return bench.once(("judge", cell.dataset, cell.judging, cell.images.reserve), train)
+
+
+def fell(losses: list[float]) -> float | None:
+    """The share by which the loss fell over the last tenth of training; None from one epoch."""
+    tenth = max(1, round(len(losses) / 10))
+    return 1 - losses[-1] / losses[-1 - tenth] if len(losses) > tenth else None

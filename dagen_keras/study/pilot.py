@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras.study.figures import figure_of
-from dagen_keras.study.frame import select
+from dagen_keras.study.frame import column, select
 from dagen_keras.study.report import Figure, Table
 from dagen_keras.study.settings import Count, Positive, Settings
 
+SEEDS = (1000, 1001)  # Of pilots, as of searches: seeds that no claim uses.
 ENOUGH = 0.5  # Points: what twice as many updates may add to the method that gains most.
 
 
@@ -26,6 +27,7 @@ def pilot_table(frame: pd.DataFrame, value: str, what: str, data: str) -> Table:
     to the mean of every method. If none is, it is the largest, and what it gives is not converged.
     """
     rows, found, says = select(frame, {"kind": "pilot"}), [], ""
+    rows = rows[column(rows, value).notna()]
     if len(rows):
         means = pd.DataFrame(
             {

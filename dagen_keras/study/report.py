@@ -1,4 +1,4 @@
-"""What is made from a ledger: tables, figures, claims and errata, and the words for them."""
+"""What is made from a ledger: tables, figures, claims and errata."""
 
 import html
 from collections.abc import Callable

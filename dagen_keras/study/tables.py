@@ -37,7 +37,8 @@ def summary(
 ) -> pd.DataFrame:
     """A row for each group of cells: mean, standard deviation and n of a value over seeds.
 
-    A column `reported` of the cells is the paper's number for the first value, shown beside it.
+    A column `reported` of the cells is the paper's number for the first value, shown beside it
+    with the difference.
 
     Args:
         cells: a study's frame or part of it.

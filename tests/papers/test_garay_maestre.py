@@ -95,7 +95,8 @@ def bench(toy, monkeypatch):
 
     predicted, labels = models.predict, labels_of(toy)
     monkeypatch.setattr(models, "predict", predict)
-    judge = Judge(None, 1.0)
+    _, kept = reserved(len(toy.x_train), RESERVE)
+    judge = Judge(None, 1.0, (toy.x_train[kept], toy.y_train[kept]))
     monkeypatch.setattr(Judge, "share_named", lambda self, x, y: 1.0)
     monkeypatch.setattr(cells, "judge_of", lambda *arguments: judge)
     bench.with_vaes = lambda: monkeypatch.setattr(cells, "class_wise_vaes", own)

@@ -7,7 +7,7 @@ from dagen_keras.study import PROFILES
 
 
 def test_a_paper_is_a_folder_and_is_found_by_its_name():
-    assert set(papers.KEYS) == {"akula", "chadebec", "chen_liu", "garay_maestre", "guruswamy"}
+    assert set(papers.KEYS) >= {"akula", "chadebec", "chen_liu", "garay_maestre", "guruswamy"}
     assert all(papers.get(key).key == key for key in papers.KEYS)
     assert papers.get("guruswamy").title
 

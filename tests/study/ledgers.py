@@ -1,6 +1,5 @@
 """Committed ledgers, and the cells that their lines came from."""
 
-import importlib
 from pathlib import Path
 
 from dagen_keras import papers
@@ -9,11 +8,7 @@ from dagen_keras.runs.run import Run
 from dagen_keras.study import cell
 
 RESULTS = Path(__file__).parents[2] / "results"
-NEW = [
-    key
-    for key in papers.KEYS
-    if hasattr(importlib.import_module(f"{papers.__name__}.{key}"), "STUDY")
-]
+NEW = [key for key in papers.KEYS if papers.get(key).protocol_version >= 2]
 LEDGERS = [p for p in sorted(RESULTS.glob("overnight/*/runs.jsonl")) if p.parent.name in NEW]
 
 

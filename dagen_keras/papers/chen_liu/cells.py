@@ -1,6 +1,5 @@
 """What one cell of Chen and Liu computes."""
 
-import functools
 import itertools
 import warnings
 
@@ -13,20 +12,14 @@ from dagen_keras import backend, models
 from dagen_keras.augment import Augmenter
 from dagen_keras.evaluate import density_coverage, frechet_distance, precision_recall
 from dagen_keras.models.divergences import kl, t_value, wasserstein2
-from dagen_keras.papers.chen_liu.protocol import (
-    FIDS,
-    LATENT_DIM,
-    METHODS,
-    ROUNDING,
-    SPACES,
-    T_LIMIT,
-)
-from dagen_keras.study.judge import judge_of, reserved
+from dagen_keras.papers.chen_liu.protocol import FIDS, LATENT_DIM, METHODS, ROUNDING, SPACES
+from dagen_keras.study.judge import fell, judge_of, partition
 from dagen_keras.study.packing import pack, png
 
 BATCH = 100  # Of VAEs and classifiers.
 COMPONENTS, NEIGHBOURS = 64, 5
 MONITORED, SHOWN = 1000, 20
+T_LIMIT = 0.5 * LATENT_DIM  # Ours: runs with a mean |T| above it over- or underfit.
 
 
 def vae(bench, method, image_shape, weight=1.0):
@@ -39,17 +32,6 @@ def vae(bench, method, image_shape, weight=1.0):
         optimizer="adam",
         **backend.dense_compile_options(),
     )
-
-
-def parts(cell, bench):
-    """The dataset, its training images and labels that cells use, and those kept from them."""
-    data = bench.data(cell.dataset)
-    rows = reserved(len(data.x_train), cell.images.reserve)
-    return data, *((data.x_train[own], data.y_train[own]) for own in rows)
-
-
-def judge_for(cell, bench):
-    return judge_of(bench, cell.dataset, cell.judging, cell.images.reserve)
 
 
 def some(x, n):
@@ -65,8 +47,8 @@ def spaces(cell, bench):
     """
 
     def make():
-        data, (x, _), _ = parts(cell, bench)
-        judge = judge_for(cell, bench).model
+        data, (x, _), _ = partition(cell, bench)
+        judge = judge_of(cell, bench).model
         maps = [layer.output for layer in judge.layers if isinstance(layer, layers.Conv2D)]
         pooled = layers.Concatenate()([layers.GlobalAveragePooling2D()(m) for m in maps])
         network = keras.Model(judge.inputs, [judge.layers[-1].input, pooled])
@@ -85,9 +67,8 @@ def spaces(cell, bench):
 
 
 def fid(real, generated):
-    with warnings.catch_warnings():
-        # Of no more images than features: bundled data are no measurement.
-        warnings.simplefilter("ignore", UserWarning)
+    # Of no more images than features: bundled data are no measurement.
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
         return frechet_distance(real, generated)
 
 
@@ -103,14 +84,12 @@ def compare(real, generated):
 def floor(cell, bench):
     """Real test images against real training images: the best that samples can come to."""
     _, real = spaces(cell, bench)
-    return compare(real["train"], real["test"]) | {
-        "judge_accuracy": judge_for(cell, bench).accuracy
-    }
+    return compare(real["train"], real["test"]) | {"judge_accuracy": judge_of(cell, bench).accuracy}
 
 
-def run(cell, bench, against):
+def run(cell, bench):
     """Trains one VAE of all classes and scores images drawn from its prior."""
-    data, (x, _), _ = parts(cell, bench)
+    data, (x, _), _ = partition(cell, bench)
     model = vae(bench, cell.method, data.image_shape).fresh(backend.subseed(cell.seed, "vae"))
     model.set_divergence_weight(cell.weight)
     short = cell.vae.epochs
@@ -119,7 +98,7 @@ def run(cell, bench, against):
 
     def look(epoch, logs):
         if epoch + 1 in (short, epochs):
-            scores[epoch + 1] = score(model, cell, bench, against, x)
+            scores[epoch + 1] = score(model, cell, bench, x)
 
     monitor = Monitor(x[:: -(-len(x) // MONITORED)], backend.subseed(cell.seed, "monitor"))
     history = models.fit_passes(
@@ -137,26 +116,20 @@ def run(cell, bench, against):
     return found
 
 
-def score(model, cell, bench, against, x):
+def score(model, cell, bench, x):
     """What a VAE's samples, its posteriors of the images x and its reconstructions say."""
     features, real = spaces(cell, bench)
+    real = real["train" if cell.kind == "search" else "test"]
     draw = np.random.default_rng(backend.subseed(cell.seed, "prior"))
     latent = draw.standard_normal((cell.fid.images, LATENT_DIM), dtype="float32")
     drawn = models.predict(model.decoder, latent, BATCH)
     folded = features(models.predict(model.decoder, -np.abs(latent), BATCH))
-    found = compare(real[against], features(drawn))
+    found = compare(real, features(drawn))
     found |= posterior_summary(*models.predict(model.encoder, x, BATCH))
-    data = bench.data(cell.dataset)
-    of_each = [(label, model) for label in range(data.n_classes)]
-    found |= judge_for(cell, bench).of_class_wise_vaes(of_each, data, cell.images.reserve)
-    found["folded_fid"] = fid(real[against]["hidden"], folded["hidden"])
+    of_each = [(label, model) for label in range(bench.data(cell.dataset).n_classes)]
+    found |= judge_of(cell, bench).of_vaes(of_each)
+    found["folded_fid"] = fid(real["hidden"], folded["hidden"])
     return found | ({"png": png(drawn[:SHOWN], columns=5)} if cell.seed == 0 else {})
-
-
-def fell(losses):
-    """The share by which the loss fell over the last tenth of training; None from one epoch."""
-    tenth = max(1, round(len(losses) / 10))
-    return 1 - losses[-1] / losses[-1 - tenth] if len(losses) > tenth else None
 
 
 def epochs_to_converge(reconstruction):
@@ -204,7 +177,7 @@ def training_set(cell, bench):
 
     The real ones depend on size and seed alone, and a smaller set is part of a larger one.
     """
-    data, (x, y), _ = parts(cell, bench)
+    data, (x, y), _ = partition(cell, bench)
     rows = np.random.default_rng(backend.subseed(cell.seed, "images")).permutation(len(x))
     x, y = x[rows[: cell.train_size]], y[rows[: cell.train_size]]
     if cell.method == "none":
@@ -221,31 +194,15 @@ def training_set(cell, bench):
     return np.concatenate([x, *new]), labels, augmenter
 
 
-def batches(x, y, seed, done):
-    """Endless batches, pass after pass, each pass in an order of its own; without the first."""
-    rng, count = np.random.default_rng(seed), itertools.count()
-    while True:
-        order = rng.permutation(len(x))
-        for start in range(0, len(x), BATCH):
-            rows = order[start : start + BATCH]
-            if next(count) >= done:
-                yield x[rows], y[rows]
-
-
 def predictions(cell, bench, x, y, marks, tested):
     """The classes that one CNN, trained on (x, y), gives `tested` after each of these updates."""
-    data = bench.data(cell.dataset)
-    model = bench.reusable(
-        ("cnn", data.n_classes, data.image_shape),
-        lambda: models.chen_liu_cnn(data.n_classes, data.image_shape),
-        optimizer="adam",
-        loss="sparse_categorical_crossentropy",
-        **backend.convolution_compile_options(),
-    ).fresh(backend.subseed(cell.seed, "classifier"))
-    found = {}
+    classifier = bench.classifier(models.chen_liu_cnn, bench.data(cell.dataset))
+    model = classifier.fresh(backend.subseed(cell.seed, "classifier"))
+    passes, order = -(-max(marks) * BATCH // len(x)), backend.subseed(cell.seed, "batches")
+    batches, found = models.ShuffledBatches((x, y), BATCH, order, passes), {}
     for done, mark in itertools.pairwise([0, *sorted(set(marks))]):
         model.fit(
-            batches(x, y, backend.subseed(cell.seed, "batches"), done),
+            (batches[step] for step in range(done, mark)),
             steps_per_epoch=mark - done,
             callbacks=[models.StopOnNonFiniteLoss("the classifier")],
             shuffle=False,
@@ -274,25 +231,16 @@ def table2(cell, bench):
         "classes": pack(predicted=found[at_epochs], labels=labels),
         "classes_at_updates": pack(predicted=found[budgets.updates], labels=labels),
     }
-    if augmenter is None:
-        return values
-    judge, reserve = judge_for(cell, bench), cell.images.reserve
-    return values | judge.of_class_wise_vaes(augmenter.trained(), data, reserve)
+    return values | (judge_of(cell, bench).of_vaes(augmenter.trained()) if augmenter else {})
 
 
 def pilot(cell, bench):
     """Accuracy on reserved images of the training partition after doubling numbers of updates."""
-    _, _, (x_kept, y_kept) = parts(cell, bench)
+    _, _, (x_kept, y_kept) = partition(cell, bench)
     x, y, _ = training_set(cell, bench)
     marks = [cell.pilot.first * 2**n for n in range(cell.pilot.doublings + 1)]
     found = predictions(cell, bench, x, y, marks, x_kept)
     return {"updates": marks, "accuracy": [float((found[m] == y_kept).mean()) for m in marks]}
 
 
-COMPUTE = {
-    "floor": floor,
-    "search": functools.partial(run, against="train"),
-    "final": functools.partial(run, against="test"),
-    "table2": table2,
-    "pilot": pilot,
-}
+COMPUTE = {"floor": floor, "search": run, "final": run, "table2": table2, "pilot": pilot}

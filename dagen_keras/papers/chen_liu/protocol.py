@@ -11,10 +11,10 @@ from pydantic import Field
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Decided, Decision, Larger, Shown
-from dagen_keras.study.frame import select
+from dagen_keras.study.claims import Decided, Decision, Larger, Shown, served
+from dagen_keras.study.frame import column, select
 from dagen_keras.study.judge import GATES, Judging
-from dagen_keras.study.pilot import Pilot
+from dagen_keras.study.pilot import SEEDS, Pilot
 from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
 
 VERSION = 2
@@ -28,9 +28,8 @@ SEARCHED = ("KL", "W", "W free")  # The other takes W's lambda.
 SPACES = ("hidden", "pooled", "pixels")
 FIDS = [f"fid_{space}" for space in SPACES]
 LATENT_DIM = 16
-T_LIMIT = 0.5 * LATENT_DIM  # Ours: runs with a mean |T| above it over- or underfit.
 ROUNDING = 1e-3  # A larger T is more than rounding, which decides where a posterior is the prior.
-SEARCH_SEED, PILOT_SEEDS = 1000, (1000, 1001)
+SEARCH_SEED = SEEDS[0]
 Name = Literal[datasets.NAMES]
 
 
@@ -98,10 +97,10 @@ class Protocol(Settings):
     judging: Judging = Judging()
 
 
+_DIGITS = {"datasets": ("digits",), "seeds": 1}
 PROFILES = {
     "smoke": Protocol(
-        datasets=("digits",),
-        seeds=1,
+        **_DIGITS,
         heads_seeds=1,
         pilot_seeds=1,
         sizes=(100,),
@@ -116,8 +115,7 @@ PROFILES = {
         judging=Judging(updates=2),
     ),
     "quick": Protocol(
-        datasets=("digits",),
-        seeds=1,
+        **_DIGITS,
         heads_seeds=0,
         pilot_seeds=0,
         sizes=(250,),
@@ -145,8 +143,7 @@ def cells(s, frame):
     scoring = {"images": s.images, "fid": s.fid, "judging": s.judging}
 
     def add(kind, seed, dataset, **parts):
-        place = {"kind": kind, "dataset": dataset, **parts}
-        ids = [claim.id for claim in CLAIMS if _compares(claim, place)]
+        ids = served(CLAIMS, {"kind": kind, "dataset": dataset, **parts})
         grid.append(cell(kind, seed=seed, dataset=dataset, serves=ids, **parts))
 
     def run(kind, seed, dataset, method, weight):
@@ -171,21 +168,13 @@ def cells(s, frame):
         run("final", seed, *place, weight)
     methods = [method for method in ("KL", "W") if best[first, method] is not None]
     methods = ["none", *methods] if methods else []
-    for seed, method in itertools.product(PILOT_SEEDS[: s.pilot_seeds], methods):
+    for seed, method in itertools.product(SEEDS[: s.pilot_seeds], methods):
         classify("pilot", seed, method, s.pilot.size, pilot=s.pilot)
     for seed, size, method in itertools.product(range(s.seeds), s.sizes, methods):
         classify("table2", seed, method, size, classifier=s.classifier)
     for seed, dataset in itertools.product(range(s.heads_seeds), s.datasets):
         run("final", seed, dataset, "W log-variance", best[dataset, "W"])
     return grid
-
-
-def _compares(claim, place):
-    """Whether a cell of these factors is one of those that a claim compares."""
-    return any(
-        all(place[n] in (v if isinstance(v, list) else [v]) for n, v in side.items() if n in place)
-        for side in getattr(claim, "sides", tuple)()
-    )
 
 
 def searched(search, frame, dataset, method):
@@ -208,9 +197,8 @@ def best_weight(fids):
     fids = fids.dropna()
     if fids.empty:
         return None
-    ranks = fids.rank().mean(axis=1).rename("rank").to_frame()
-    ranks["fid"] = np.log(fids.clip(lower=1e-12)).mean(axis=1)
-    return float(ranks.sort_values(["rank", "fid"]).index[0])
+    ranks, logs = fids.rank().mean(axis=1), np.log(fids.clip(lower=1e-12)).mean(axis=1)
+    return min(map(float, fids.index), key=lambda weight: (ranks[weight], logs[weight]))
 
 
 def beside(best, weights):
@@ -224,7 +212,7 @@ def beside(best, weights):
 class InEachSpace:
     """FID of a method against KL's; the verdict is the one that all three feature spaces give.
 
-    The numbers are those of the least favourable space, which `gate` names.
+    The numbers are those of the least favourable space, which `gate` names; p is the largest.
     """
 
     id: str
@@ -235,14 +223,11 @@ class InEachSpace:
 
     def claims(self):
         """The claim in each space, by its name."""
-        where = {"kind": "final", "dataset": self.dataset}
-        where |= {"kept": True} if self.kept_only else {}
+        kept = {"kept": True} if self.kept_only else {}
+        where = {"kind": "final", "dataset": self.dataset, **kept}
         ours, theirs = {"method": self.method}, {"method": "KL"}
         settings = {"difference": lambda w, kl: 1 - w / kl, "gates": GATES}
-        return {
-            space: self.form(self.id, fid, ours, theirs, where, **settings)
-            for space, fid in zip(SPACES, FIDS, strict=True)
-        }
+        return {s: self.form(self.id, f"fid_{s}", ours, theirs, where, **settings) for s in SPACES}
 
     def sides(self):
         return self.claims()["hidden"].sides()
@@ -254,7 +239,8 @@ class InEachSpace:
     def decide(self, frame, listed):
         found = self.each(frame, listed)
         space = min(found, key=lambda name: np.nan_to_num(found[name].estimate, nan=np.inf))
-        least = found[space]
+        p_values = [one.p_value for one in found.values() if one.p_value is not None]
+        least = replace(found[space], p_value=max(p_values, default=None))
         if len({(one.verdict, one.reason) for one in found.values()}) > 1:
             least = replace(least, verdict="not decided", reason="differs between feature spaces")
         gate = [least.gate, f"numbers of the feature space '{space}'" if least.n else ""]
@@ -263,11 +249,10 @@ class InEachSpace:
 
     def wants_second_look(self, frame, listed):
         """Whether more seeds can make the spaces that are open agree with those that are not."""
-        found = self.each(frame, listed)
-        open_ = [space for space, one in found.items() if one.verdict == "not decided"]
-        decided = {one.verdict for one in found.values()} - {"not decided"}
-        wanted = [self.claims()[space].wants_second_look(frame, listed) for space in open_]
-        return bool(wanted) and all(wanted) and len(decided) <= 1
+        found = [(claim, claim.decide(frame, listed).verdict) for claim in self.claims().values()]
+        open_ = [claim for claim, verdict in found if verdict == "not decided"]
+        agree = len({verdict for _, verdict in found} - {"not decided"}) <= 1
+        return bool(open_) and agree and all(c.wants_second_look(frame, listed) for c in open_)
 
 
 class SmallerGain(Larger):
@@ -275,8 +260,7 @@ class SmallerGain(Larger):
 
     def gains(self):
         for size in self.where["train_size"]:
-            where = {**self.where, "train_size": size}
-            yield Larger(self.id, self.value, self.better, self.worse, where, images=self.images)
+            yield Larger(**{**vars(self), "where": {**self.where, "train_size": size}})
 
     def differences(self, frame):
         small, large = (gain.differences(frame) for gain in self.gains())
@@ -291,8 +275,8 @@ class SmallerGain(Larger):
 def counterexample(frame, listed):
     """Claim 5 falls with one training image of which every sigma <= 1 and T > 0."""
     rows = select(frame, {"kind": ["search", "final"]})
-    largest = pd.to_numeric(rows.get("narrow_t", pd.Series(dtype=float))).dropna()
-    fell = len(largest) and largest.max() > ROUNDING
+    largest = pd.to_numeric(column(rows, "narrow_t")).dropna()
+    fell = largest.max() > ROUNDING
     return Decided.of(
         listed,
         verdict="contradicted" if fell else "not decided",
@@ -307,6 +291,7 @@ AT_10_000 = {**TABLE2, "train_size": 10_000}
 AT_BOTH = {**TABLE2, "train_size": [250, 10_000]}
 NONE, KL, W = ({"method": method} for method in ("none", "KL", "W"))
 BY_IMAGE = {"gates": GATES, "images": "classes"}
+LONG = (replace(GATES[0], value="long_reconstructed"), *GATES[1:])
 CLAIMS = (
     InEachSpace("1", "mnist", "W"),
     InEachSpace("1x", "mnist", "W", Shown, kept_only=True),
@@ -318,5 +303,5 @@ CLAIMS = (
     Larger("3b", "accuracy", KL, NONE, AT_10_000, **BY_IMAGE),
     SmallerGain("4", "accuracy", W, NONE, AT_BOTH, **BY_IMAGE),
     Decision("5", counterexample),
-    Larger("6", "converged", KL, W, {"kind": "final", "dataset": "mnist"}, scale=1, smallest=1.0),
+    Larger("6", "converged", KL, W, {"kind": "final", "dataset": "mnist"}, scale=1, gates=LONG),
 )

@@ -1,4 +1,4 @@
-"""Tables and figures of Chen and Liu, and the evidence of the errata."""
+"""What tables, figures and the errata's evidence of Chen and Liu are made of."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,9 +8,10 @@ from dagen_keras import datasets
 from dagen_keras.models.divergences import kl, t_gradient, t_value, wasserstein2
 from dagen_keras.papers import listed, reported
 from dagen_keras.papers.chen_liu.protocol import CLAIMS, FIDS, SPACES, InEachSpace
-from dagen_keras.study.evidence import NotYet, count
+from dagen_keras.study.evidence import NotYet, by_group
 from dagen_keras.study.frame import column, select
 
+GROUP = ["dataset", "method"]
 PAPERS_NAMES = {"none": "baseline", "KL": "ELBO_KL", "W": "ELBO_W"}
 
 
@@ -29,11 +30,11 @@ def parts(frame):
     long = frame[column(frame, "converged").notna()]
     return {
         "table1": by_space(frame),
-        "spaces": spaces_table(frame),
+        "spaces": spaces_table(frame) if len(select(frame, {"kind": "final"})) else frame[:0],
         "search": search.sort_values(["dataset", "method", "weight"]) if len(search) else search,
         "table2": frame.assign(reported=[paper_accuracy(row) for row in frame.to_dict("records")]),
         "early": first_updates(frame),
-        "convergence": long.assign(last=column(long, "reconstruction").map(last)),
+        "convergence": long.assign(last=column(long, "reconstruction").str[-1]),
         "figure2": draw_t_surface,
     }
 
@@ -49,15 +50,11 @@ def paper_accuracy(row):
     return theirs.loc[row["train_size"], PAPERS_NAMES[row["method"]]] if known else None
 
 
-def last(values):
-    return values[-1]
-
-
 def by_space(frame):
     """The final runs once for each feature space, with the FID of real images beside."""
     finals, floors = select(frame, {"kind": "final"}), select(frame, {"kind": "floor"})
     floors, parts = floors.drop_duplicates("dataset").set_index("dataset"), []
-    finals = finals.assign(reported=[paper_fid(row) for row in finals.to_dict("records")])
+    finals = finals.assign(paper=[paper_fid(row) for row in finals.to_dict("records")])
     for space, name in zip(SPACES, FIDS, strict=True):
         part = finals.assign(space=space, fid=column(finals, name))
         part["kept_fid"] = part["fid"].where(column(part, "kept").eq(True))
@@ -101,8 +98,7 @@ def draw_t_surface():
 def facts(frame):
     """What was measured, for the blanks of the errata's evidence."""
     finals, runs = (select(frame, {"kind": kind}) for kind in ("final", ["search", "final"]))
-    narrow, kept = runs[column(runs, "narrow_t").notna()], column(runs, "kept")
-    ends = [column(finals, name).dropna().map(last) for name in ("elbo_w", "elbo_kl")]
+    ends = [column(finals, name).str[-1] for name in ("elbo_w", "elbo_kl")]
     printed, appendix = (np.log(0.25) + (s - 2) ** 2 - 1 for s in (0.25, 0.5))
     sigma = np.geomspace(1e-3, 1e3, 1001, dtype="float32")[:, None]
     t = _at(t_value, [1, 0], [0.5, 0.5])
@@ -115,14 +111,16 @@ def facts(frame):
         "t_half": _at(t_value, [0], [0.5]),
         "t_at_1": t,
         "difference": t / 2,
-        "gap": _by_method(finals, ends[0] - ends[1]),
+        "gap": by_group(finals, GROUP, ends[0] - ends[1]),
         "t_far": _at(t_value, [1.5, 0], [0.9, 0.9]),
-        "positive": _by_method(narrow, 100 * column(narrow, "narrow_with_positive_t")),
+        "positive": by_group(runs, GROUP, 100 * column(runs, "narrow_with_positive_t")),
         "slope": np.asarray(t_gradient(np.zeros_like(sigma), 2 * np.log(sigma))[1]).min(),
-        "prior": _by_method(finals, column(finals, "fid_hidden")),
-        "folded": _by_method(finals, column(finals, "folded_fid")),
-        "units": _by_method(finals, column(finals, "active_units")),
-        "excluded": _by_method(runs, 100.0 * kept.eq(False).where(kept.notna())),
+        "prior": by_group(finals, GROUP, column(finals, "fid_hidden")),
+        "folded": by_group(finals, GROUP, column(finals, "folded_fid")),
+        "units": by_group(finals, GROUP, column(finals, "active_units")),
+        "excluded": by_group(
+            finals, GROUP, column(finals, "kept"), lambda kept: f"{sum(kept == 0)} of {len(kept)}"
+        ),
         "baselines": _baselines(frame),
     }
 
@@ -131,15 +129,6 @@ def _at(function, mean, sigma):
     """`function` at one posterior, given its sigma."""
     mean, sigma = np.array([mean], "float32"), np.array([sigma], "float32")
     return float(np.asarray(function(mean, 2 * np.log(sigma)))[0])
-
-
-def _by_method(rows, values):
-    """ "mnist, KL 1.50 (1.20 to 1.70 in 8 runs); ..."; one value has no range."""
-    parts, values = [], pd.to_numeric(values).dropna()
-    for names, own in values.groupby([column(rows, "dataset"), column(rows, "method")], sort=False):
-        span = f"{own.min():.2f} to {own.max():.2f} in " if len(own) > 1 else ""
-        parts.append(f"{', '.join(names)} {own.mean():.2f} ({span}{count(len(own), 'run')})")
-    return "; ".join(parts) or NotYet()
 
 
 def _baselines(frame):

@@ -10,7 +10,7 @@ from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms
 from dagen_keras.evaluate import macro_f1
 from dagen_keras.papers.garay_maestre.protocol import ADJUSTED, EXTREME
-from dagen_keras.study.judge import judge_of, reserved
+from dagen_keras.study.judge import judge_of, partition, reserved
 from dagen_keras.study.packing import png
 
 CLASSIFIER_BATCH, VAE_BATCH = 32, 100
@@ -137,13 +137,7 @@ def full_batches(epochs):
 
 
 def _classifier(bench, data, seed):
-    reusable = bench.reusable(
-        ("classifier", data.n_classes, data.image_shape),
-        lambda: models.garay_maestre_classifier(data.n_classes, data.image_shape),
-        optimizer="adam",
-        loss="sparse_categorical_crossentropy",
-        **backend.convolution_compile_options(),
-    )
+    reusable = bench.classifier(models.garay_maestre_classifier, data)
     return reusable.fresh(backend.subseed(seed, "classifier"))
 
 
@@ -221,18 +215,16 @@ def classify(cell, bench):
         "seen": updates * CLASSIFIER_BATCH / (cell.train_size + synthetic),
     }
     if augmenter is not None:
-        judge = judge_of(bench, cell.dataset, cell.judging, cell.images.reserve)
-        found |= judge.of_class_wise_vaes(augmenter.trained(), data, cell.images.reserve)
+        found |= judge_of(cell, bench).of_vaes(augmenter.trained())
     return found
 
 
 def pilot(cell, bench):
     """F1 on reserved images of the training partition after doubling numbers of updates."""
-    data = bench.data(cell.dataset)
-    _, kept = reserved(len(data.x_train), cell.images.reserve)
+    data, _, kept = partition(cell, bench)
     passes = 2**cell.pilot.doublings
     _, pool = _pool(cell, bench, cell.pilot.first * passes, data.n_classes)
-    scores = ScoreEveryEpoch(data.x_train[kept], data.y_train[kept], doubling=True)
+    scores = ScoreEveryEpoch(*kept, doubling=True)
     _train(cell, bench, (cell.pilot.first, passes), pool, scores)
     return {
         "updates": [cell.pilot.first * epoch for epoch in scores.epochs],

@@ -6,16 +6,15 @@ from typing import Literal
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Larger, Shown
+from dagen_keras.study.claims import Larger, Shown, served
 from dagen_keras.study.judge import GATES, Judging
-from dagen_keras.study.pilot import Pilot
+from dagen_keras.study.pilot import SEEDS, Pilot
 from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
 
 VERSION = 2
 METHODS = ("CNN", "VAE", "AUG", "AUG+VAE")
 # Fig. 3: 0 is the paper's adjusted augmentation, 6 the released "all transformations".
 ADJUSTED, EXTREME = 0, 6
-PILOT_SEEDS = (1000, 1001)
 
 
 class Images(Settings):
@@ -126,25 +125,25 @@ def cells(s, frame):
     _check(s)
     grid, small = [], min(s.train_sizes)
 
-    def add(kind, seed, size, method, dim=None, vaes_of=None, level=None, serves=(), **parts):
+    def add(kind, seed, size, method, dim=None, vaes_of=None, level=None, **parts):
         if dim is not None:
             parts |= {"vae": s.vae, "shares": (kind, seed, size, dim, vaes_of)}
         factors = {"method": method, "train_size": size, "latent_dim": dim, "vae_images": vaes_of}
         factors["level"] = level
-        place = {"seed": seed, "dataset": s.dataset, "serves": serves, "images": s.images}
-        grid.append(cell(kind, **place, **factors, **parts))
+        parts |= {"images": s.images, "serves": served(CLAIMS, {"kind": kind, **factors})}
+        grid.append(cell(kind, seed=seed, dataset=s.dataset, **factors, **parts))
 
-    def classify(seed, size, method, dim=s.latent_dim, level=ADJUSTED, vaes_of="same", serves=()):
+    def classify(seed, size, method, dim=s.latent_dim, level=ADJUSTED, vaes_of="same"):
         parts = {"classifier": s.classifier, "level": level if "AUG" in method else None}
         if "VAE" in method:
             parts |= {"dim": dim, "vaes_of": vaes_of, "judging": s.judging}
-        add("classify", seed, size, method, serves=serves, **parts)
+        add("classify", seed, size, method, **parts)
 
     def released(seed, size, method, vaes_of=None):
         dim = s.latent_dim if vaes_of else None
         add("released", seed, size, method, dim, vaes_of, released=s.released)
 
-    for seed in PILOT_SEEDS[: s.pilot_seeds]:
+    for seed in SEEDS[: s.pilot_seeds]:
         for method in METHODS:
             dim = s.latent_dim if "VAE" in method else None
             add("pilot", seed, s.pilot.size, method, dim, pilot=s.pilot)
@@ -154,15 +153,11 @@ def cells(s, frame):
         released(seed, small, "VAE", "other")
         released(seed, 2 * small, "CNN")
     for seed in range(s.seeds):
-        for size in s.train_sizes:
-            of_6 = ("6a", "6b") if size == small else ()
-            classify(seed, size, "CNN", serves=("1", "5", *of_6[:1]))
-            classify(seed, size, "VAE", serves=("1", "2"))
-            classify(seed, size, "AUG", serves=("2", "3", *of_6[1:]))
-            classify(seed, size, "AUG+VAE", serves=("3", *of_6))
+        for size, method in itertools.product(s.train_sizes, METHODS):
+            classify(seed, size, method)
         classify(seed, small, "VAE", vaes_of="other")
         for level in sorted(s.levels, reverse=True):
-            classify(seed, small, "AUG", level=level, serves=("5",) if level == EXTREME else ())
+            classify(seed, small, "AUG", level=level)
     for seed in range(s.shown_seeds):
         for dim in s.shown_latent_dims:
             classify(seed, small, "VAE", dim)
