@@ -169,6 +169,20 @@ def test_what_reaches_the_vaes_training(bench, toy, fits, method):
     assert (log_var.max() <= 0) == (method in ("W", "W log-variance"))
 
 
+def test_the_search_looks_at_training_images_and_the_final_runs_at_test_images(bench, monkeypatch):
+    looked, compare = [], cells.compare
+    monkeypatch.setattr(
+        cells, "compare", lambda real, new: looked.append(real) or compare(real, new)
+    )
+    place = {"seed": 0, "method": "KL", "weight": 0.5, **SMALL}
+    found = [cells.COMPUTE[kind](cell(kind, **place), bench) for kind in ("search", "final")]
+    _, real = cells.spaces(run_cell(), bench)
+    assert looked[0] is real["train"] and looked[1] is real["test"]
+    # The same model and images, so that only the real ones differ: in the folded distance too.
+    assert found[0]["t_by_epoch"] == found[1]["t_by_epoch"]
+    assert found[0]["folded_fid"] != found[1]["folded_fid"]
+
+
 def test_a_long_run_gives_what_a_short_one_gives_and_more(bench):
     short = cells.COMPUTE["final"](run_cell(), bench)
     long = cells.COMPUTE["final"](run_cell(long=protocol.Long(epochs=4)), bench)
