@@ -70,7 +70,10 @@ class Augmentation(Settings):
 
 
 class Classifier(Settings):
-    """One training, scored at equal epochs (the paper's), equal updates (the pilot's), early."""
+    """One training, scored at equal epochs (the paper's), equal updates (the pilot's), early.
+
+    2,000 is the pilot's (ledger lines e87bfb590c75e5ca, c76727e5b5231d9a, bcb0dc80629d0252, ...).
+    """
 
     epochs: Positive = 15
     updates: Positive = 2000
