@@ -206,6 +206,18 @@ def test_cells_of_one_kind_alone_give_a_report(key, smoke):
 
 @pytest.mark.slow
 @every_paper
+def test_cells_that_all_diverged_give_a_report(key, smoke):
+    study, settings, cells, _, _ = computed(smoke(key))
+    lost = pd.DataFrame([cell.row({"values": {"diverged": True, "why": "nan"}}) for cell in cells])
+    report = study.report(lost, settings)
+    check_report(report, study)
+    assert all(shown(part) for part in (*report.tables, *report.figures))
+    assert not [e.evidence for e in report.errata if "nan" in e.evidence.split()]
+    assert {claim.verdict for claim in report.claims} == {"not decided"}
+
+
+@pytest.mark.slow
+@every_paper
 def test_a_cell_alone_equals_the_cell_after_others(key, smoke):
     """Of cells that share what is trained the last one, and of another kind one that does not."""
     study, _, cells, _, values = computed(smoke(key))

@@ -101,6 +101,7 @@ def facts(frame):
     theirs = reported("garay_maestre_table2_f1_percent")
     by_size = theirs.groupby("train_size")[["AUG", "CNN"]].first()
     losses = select(frame, {"kind": "vae_losses"})
+    losses = losses[column(losses, "exact_kl").notna()]
     marked = theirs[(theirs["latent_dim"] == 4) & (theirs["train_size"] == 100)].iloc[0]
     small = _smallest(frame, "released")
     released = {"kind": "released", "train_size": small}
@@ -137,9 +138,8 @@ def _smallest(frame, kind):
 
 def _kept(rows):
     """The released runs' updates, and what the kept epoch is better than the last by."""
-    parts = []
+    rows, parts = rows[column(rows, "f1").notna()], []
     for method, runs in rows.groupby(column(rows, "method"), sort=False):
         updates, gain = runs["updates"].mean(), 100 * (runs["f1"] - runs["last"]).mean()
-        n = count(runs["f1"].count(), "run")
-        parts.append(f"{method} {updates:,.0f} and {gain:+.1f} ({n})")
+        parts.append(f"{method} {updates:,.0f} and {gain:+.1f} ({count(len(runs), 'run')})")
     return ", ".join(parts) or NotYet()
