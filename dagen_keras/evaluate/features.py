@@ -13,7 +13,7 @@ from dagen_keras import checks
 from dagen_keras.evaluate import inception, rows
 from dagen_keras.evaluate.distances import FeatureStatistics, frechet_distance, kernel_distance
 from dagen_keras.evaluate.neighbors import precision_recall
-from dagen_keras.evaluate.probabilities import ProbabilityStatistics
+from dagen_keras.evaluate.probabilities import inception_score
 from dagen_keras.models.training import predict
 
 
@@ -92,12 +92,11 @@ class FeatureSpace:
         Raises:
             ValueError: if the space has no probabilities, or there are fewer images than parts.
         """
-        found = ProbabilityStatistics(n_splits)
         self.check_inception(max(2, n_splits), n_splits)
-        for _, probabilities in self._outputs(images, batch_size, progress):
-            found.update(probabilities)
-        self.check_inception(found.n, n_splits)
-        return found.inception_score()
+        outputs = self._outputs(images, batch_size, progress)
+        found = np.concatenate([probabilities for _, probabilities in outputs])
+        self.check_inception(len(found), n_splits)
+        return inception_score(found, n_splits)
 
     def check_inception(self, n_images, n_splits):
         """Refuses an inception score that cannot be had, with a sentence."""
@@ -211,7 +210,10 @@ class Reference:
         precision, recall = precision_recall(self.kept, kept, k)
         subset_size = min(1000, len(self.kept), len(kept))
         kid, kid_sd = kernel_distance(self.kept, kept, subset_size)
-        score, score_sd = probabilities.inception_score() if probabilities.n else (None, None)
+        score, score_sd = None, None
+        if probabilities:
+            found = np.concatenate(probabilities)
+            score, score_sd = inception_score(found, min(10, len(found)))
         return SampleScores(
             feature_space=self.space.name,
             fid=frechet_distance(self.statistics, statistics),
@@ -286,14 +288,14 @@ def _batches(images, batch_size):
 
 
 def _summary(outputs, keep):
-    """(FeatureStatistics, features of at most `keep` images, ProbabilityStatistics)."""
-    statistics, probabilities = FeatureStatistics(), ProbabilityStatistics()
+    """(FeatureStatistics, features of at most `keep` images, batches of probabilities)."""
+    statistics, probabilities = FeatureStatistics(), []
     reservoir = Reservoir(keep)
     for f, p in outputs:
         statistics.update(f)
         reservoir.update(f)
         if p is not None:
-            probabilities.update(p)
+            probabilities.append(p)
     return statistics, np.array(reservoir.rows), probabilities
 
 

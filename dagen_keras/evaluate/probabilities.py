@@ -6,12 +6,17 @@ from scipy.special import entr
 from dagen_keras.evaluate import rows
 
 
-def inception_score(probabilities, n_splits=10):
+def inception_score(probabilities, n_splits=10, seed=0):
     """The score of Salimans et al. 2016: exp of the mean KL(p(y|x) || p(y)), in [1, classes].
 
+    The images are shuffled before they are split: parts of images that come class by class, or
+    with the classes in turn, would each be of few classes. The mean of KL(p(y|x) || p(y)) is the
+    entropy of the mean less the mean of the entropies.
+
     Args:
-        probabilities: p(y|x), array (n, classes) with rows that sum to 1.
-        n_splits: how many parts are scored on their own; image i is in part i mod n_splits.
+        probabilities: p(y|x), array (n, classes) with rows that sum to 1, in any order.
+        n_splits: how many parts of equal size, up to one image, are scored on their own.
+        seed: fixes which images make a part.
 
     Returns:
         (mean, standard deviation) over the parts.
@@ -19,53 +24,17 @@ def inception_score(probabilities, n_splits=10):
     Raises:
         ValueError: if a row is no probabilities, or there are fewer rows than parts.
     """
-    statistics = ProbabilityStatistics(n_splits).update(probabilities)
-    if statistics.n < max(2, n_splits):
+    rows.count("n_splits", n_splits, 1)
+    p = _probabilities(probabilities)
+    if len(p) < max(2, n_splits):
         raise ValueError(
             f"probabilities must hold at least {max(2, n_splits)} rows for {n_splits} parts; "
-            f"got {statistics.n}."
+            f"got {len(p)}."
         )
-    return statistics.inception_score()
-
-
-class ProbabilityStatistics:
-    """What the inception score needs of probabilities that come in batches, of whatever sizes.
-
-    Args:
-        n_splits: row i, counted over all batches, is in part i mod n_splits.
-
-    Attributes:
-        n: how many rows came.
-    """
-
-    def __init__(self, n_splits=10):
-        rows.count("n_splits", n_splits, 1)
-        self.n, self._sums, self._entropies = 0, 0.0, np.zeros(n_splits)
-
-    def update(self, probabilities):
-        """Adds a batch, array (n, classes), and returns the statistics themselves.
-
-        Raises:
-            ValueError: if a row is negative somewhere or does not sum to 1 within 1e-3.
-        """
-        p = _probabilities(probabilities)
-        n_splits = len(self._entropies)
-        parts = [p[(part - self.n) % n_splits :: n_splits] for part in range(n_splits)]
-        self._sums = self._sums + np.stack([part.sum(axis=0) for part in parts])
-        self._entropies += [entr(part).sum() for part in parts]
-        self.n += len(p)
-        return self
-
-    def inception_score(self):
-        """(mean, standard deviation) over the parts that hold a row.
-
-        The mean of KL(p(y|x) || p(y)) is the entropy of the mean less the mean of the entropies.
-        """
-        n_splits = min(len(self._entropies), self.n)
-        counts = self.n // n_splits + (np.arange(n_splits) < self.n % n_splits)
-        means = self._sums[:n_splits] / counts[:, None]
-        scores = np.exp(entr(means).sum(axis=1) - self._entropies[:n_splits] / counts)
-        return float(scores.mean()), float(scores.std())
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(p)), n_splits)
+    entropies = entr(p).sum(axis=1)
+    scores = [np.exp(entr(p[part].mean(axis=0)).sum() - entropies[part].mean()) for part in parts]
+    return float(np.mean(scores)), float(np.std(scores))
 
 
 def _probabilities(x):
