@@ -12,6 +12,7 @@ from dagen_keras.models.classifiers import (
     garay_maestre_classifier,
     guruswamy_classifier,
 )
+from dagen_keras.models.diff_augment import DiffAugment
 from dagen_keras.models.gan import ACGAN, CGAN, EveryThirdEpoch, gan_optimizer
 from dagen_keras.models.networks import (
     chadebec_decoder,
@@ -50,6 +51,7 @@ __all__ = [
     "ACGAN",
     "ALI",
     "CGAN",
+    "DiffAugment",
     "EveryThirdEpoch",
     "RHVAE",
     "VAE",

@@ -53,6 +53,13 @@ class CGAN(keras.Model):
             `keras.saving.register_keras_serializable`. It is the variable `share`: a change
             recompiles nothing.
         generator, discriminator: networks of your own, as those of `dagen_keras.models.dcgan`.
+        augmentation: a layer that changes real and generated images at random before the
+            discriminator sees them, such as `DiffAugment`: the same changed images in both
+            players' losses. None changes nothing.
+        generator_ema: momentum in (0, 1), such as 0.999, of an exponential moving average of the
+            generator's weights and statistics, the network `averaged`, which then generates.
+            It goes over the last tenth of the updates until that is 1 / (1 - momentum) of them.
+            None: the generator itself generates.
         seed: seed of the noise in training; None draws one.
 
     Raises:
@@ -68,7 +75,7 @@ class CGAN(keras.Model):
     """
 
     # Arguments that are objects of Keras.
-    serialized = ("generator", "discriminator", "real_share")
+    serialized = ("generator", "discriminator", "real_share", "augmentation")
 
     def __init__(
         self,
@@ -80,6 +87,8 @@ class CGAN(keras.Model):
         real_share=0.5,
         generator=None,
         discriminator=None,
+        augmentation=None,
+        generator_ema=None,
         seed=None,
         **kwargs,
     ):
@@ -102,6 +111,10 @@ class CGAN(keras.Model):
                 f"{self.generator.output_shape}."
             )
         self.discriminator = discriminator or self._new_discriminator()
+        self.augmentation = augmentation
+        self.generator_ema, self.averaged = generator_ema, None
+        if generator_ema is not None:
+            self._start_average(generator_ema)
         self.noise = keras.random.SeedGenerator(seed)
         self.share = self.add_weight(shape=(), trainable=False, name="real_share")
         self.set_real_share(real_share)
@@ -110,6 +123,21 @@ class CGAN(keras.Model):
             for name in ("discriminator_loss", "generator_loss", "real_score", "fake_score")
         }
         self.built = True  # Its networks are.
+
+    def _start_average(self, momentum):
+        if not isinstance(momentum, numbers.Real) or not 0 < momentum < 1:
+            raise ValueError(f"generator_ema must be in (0, 1), or None; got {momentum!r}.")
+        self.averaged = keras.models.clone_model(self.generator)
+        self.averaged.set_weights(self.generator.get_weights())
+        self.averaged.trainable = False
+        self.averages = self.add_weight((), "zeros", trainable=False, name="averages")
+
+    def _average(self):
+        """Takes the generator, as it is before this update, into its moving average."""
+        momentum = ops.minimum(self.generator_ema, self.averages / (self.averages + 10))
+        for mean, value in zip(self.averaged.variables, self.generator.variables, strict=True):
+            mean.assign(momentum * mean + (1 - momentum) * value)
+        self.averages.assign_add(1.0)
 
     def _new_discriminator(self):
         return dcgan.conditional_discriminator(
@@ -146,7 +174,11 @@ class CGAN(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         labels = ops.reshape(ops.cast(y, "int32"), (-1,))
+        if self.averaged is not None and training:
+            self._average()
         real, fake = self.discriminator_inputs(x, labels, training)
+        if self.augmentation is not None:
+            real, fake = ([self.augmentation(images), *rest] for images, *rest in (real, fake))
         # Read once, for both passes: TensorFlow may update a variable before a second read of it.
         weights = [ops.copy(v) for v in self.discriminator.trainable_variables]
         state = [ops.copy(v) for v in self.discriminator.non_trainable_variables]
@@ -213,7 +245,7 @@ class CGAN(keras.Model):
         return keras.random.normal((n, self.latent_dim), seed=self.noise)
 
     def generate(self, labels, seed):
-        """New images of the given classes.
+        """New images of the given classes, by the averaged generator where there is one.
 
         Args:
             labels: integers from 0 to n_classes - 1, shape (n,).
@@ -227,7 +259,8 @@ class CGAN(keras.Model):
         if not len(labels):
             return np.zeros((0, *self.image_shape), "float32")
         z = np.random.default_rng(seed).standard_normal((len(labels), self.latent_dim))
-        return predict(self.generator, [z.astype("float32"), labels.astype("int32")])
+        generator = self.generator if self.averaged is None else self.averaged
+        return predict(generator, [z.astype("float32"), labels.astype("int32")])
 
     def log_odds(self, images, labels):
         """The discriminator's log D / (1 - D) of images.
@@ -282,8 +315,8 @@ class CGAN(keras.Model):
             name: keras.saving.serialize_keras_object(getattr(self, name))
             for name in self.serialized
         }
-        names = ("image_shape", "n_classes", "latent_dim", "filters", "dropout", "seed")
-        own = {name: getattr(self, name) for name in names}
+        names = ("image_shape", "n_classes", "latent_dim", "filters", "dropout", "generator_ema")
+        own = {name: getattr(self, name) for name in (*names, "seed")}
         return {**super().get_config(), **own, **serialized}
 
     @classmethod
