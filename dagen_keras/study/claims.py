@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras.evaluate.sensitivity import power
+from dagen_keras.evaluate.significance import ALPHA
 from dagen_keras.evaluate.verdicts import (
     Verdict,
     crossed_bootstrap,
@@ -20,7 +21,7 @@ from dagen_keras.evaluate.verdicts import (
     holm,
     paired_verdict,
 )
-from dagen_keras.study.frame import by_seed, select
+from dagen_keras.study.frame import by_seed, column, select
 from dagen_keras.study.packing import unpack
 
 FIRST_LOOK, SECOND_LOOK = 8, 16  # Seeds, numbered from 0.
@@ -121,6 +122,7 @@ class Comparison:
         images: where the value is an accuracy and all seeds share their test images, a column
             with the packed arrays `predicted` and `labels` of these images.
         smallest: the smallest effect that matters, for a claim without a size; ours.
+        alpha: level over both looks.
     """
 
     id: str
@@ -133,6 +135,7 @@ class Comparison:
     gates: tuple[Gate, ...] = ()
     images: str | None = None
     smallest: float = 1.0
+    alpha: float = ALPHA
 
     def rule(self, differences: np.ndarray, listed: Listed, look: int) -> Verdict:
         raise NotImplementedError
@@ -197,8 +200,11 @@ class Comparison:
         return verdict, 1
 
     def _gate(self, frame):
-        """Whether each group passes each gate, and what they say."""
-        looks = [gate.look(select(frame, side)) for gate in self.gates for side in self.sides()]
+        """Whether each method of each group passes each gate, and what they say."""
+        sides = [select(frame, side) for side in self.sides()]
+        groups = [rows.groupby(column(rows, "method"), dropna=False) for rows in sides]
+        methods = [rows for group in groups for _, rows in group]
+        looks = [gate.look(rows) for gate in self.gates for rows in methods]
         texts = dict.fromkeys(text for _, text in looks if text)
         return all(passed for passed, _ in looks), "; ".join(texts)
 
@@ -238,7 +244,8 @@ class Larger(Comparison):
 
     def rule(self, differences, listed, look):
         smallest = None if listed.size else self.smallest
-        return paired_verdict(differences, listed.size, smallest, at=self.at(listed), look=look)
+        at = self.at(listed)
+        return paired_verdict(differences, listed.size, smallest, at, self.alpha, look)
 
     def intervals(self, listed, verdict):
         zero, least = self.at(listed), self._least(listed)
@@ -272,7 +279,7 @@ class Within(Comparison):
     side = "both"
 
     def rule(self, differences, listed, look):
-        return equivalence(differences, listed.margin, self.side, look=look)
+        return equivalence(differences, listed.margin, self.side, self.alpha, look)
 
     def intervals(self, listed, verdict):
         below, above = self._ends(listed)

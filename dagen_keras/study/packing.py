@@ -26,6 +26,15 @@ def unpack(text):
 
 def png(images, columns):
     """Grey or colour images (n, height, width, 1 or 3) in [0, 1], row by row, a PNG in base64."""
+    return _encoded(images, columns, "png", optimize=True)
+
+
+def webp(images, columns):
+    """The same as a WebP picture: a tenth of the size where many colour images are noisy."""
+    return _encoded(images, columns, "webp", quality=50)
+
+
+def _encoded(images, columns, form, **options):
     n, height, width, channels = images.shape
     rows = -(-n // columns)
     sheet = np.zeros((rows * columns, height, width, channels), "float32")
@@ -34,10 +43,10 @@ def png(images, columns):
     sheet = sheet.reshape(rows * height, columns * width, channels)
     pixels = np.rint(sheet * 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze()).save(buffer, "png", optimize=True)
+    Image.fromarray(pixels.squeeze()).save(buffer, form, **options)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def picture(text):
-    """The picture of `png`, (height, width) or (height, width, 3), in [0, 1]."""
+    """The picture of `png` or `webp`, (height, width) or (height, width, 3), in [0, 1]."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) / 255

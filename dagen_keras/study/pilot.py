@@ -9,7 +9,8 @@ from dagen_keras.study.report import Figure, Table
 from dagen_keras.study.settings import Count, Positive, Settings
 
 SEEDS = (1000, 1001)  # Of pilots, as of searches: seeds that no claim uses.
-ENOUGH = 0.5  # Points: what twice as many updates may add to the method that gains most.
+# What twice as many updates may add to the method that gains most: points, or a share of FID.
+ENOUGH, ENOUGH_OF_FID = 0.5, 0.05
 
 
 class Pilot(Settings):
@@ -20,25 +21,32 @@ class Pilot(Settings):
     doublings: Count = 3
 
 
-def pilot_table(frame: pd.DataFrame, value: str, what: str, data: str) -> Table:
-    """Mean of `value` (a list a cell, a share) by `updates`, and what twice as many add.
+def pilot_table(
+    frame: pd.DataFrame, value: str, what: str, data: str, falls: bool = False
+) -> Table:
+    """Mean of `value` (a list a cell) by `updates`, and what twice as many add.
 
-    The budget is the smallest number of updates at which twice as many add less than half a point
-    to the mean of every method. If none is, it is the largest, and what it gives is not converged.
+    A share is to rise: the budget is the smallest number of updates at which twice as many add
+    less than half a point to the mean of every method. What `falls`, FID, is to fall: by less than
+    5 %. If there is no such number, it is the largest, and what it gives is not converged.
     """
     rows, found, says = select(frame, {"kind": "pilot"}), [], ""
     rows = rows[column(rows, value).notna()]
+    scale, limit = (1, ENOUGH_OF_FID) if falls else (100, ENOUGH)
     if len(rows):
         means = pd.DataFrame(
             {
-                method: 100 * np.mean(group[value].tolist(), axis=0)
+                method: scale * np.mean(group[value].tolist(), axis=0)
                 for method, group in rows.groupby("method", sort=False)
             },
             index=pd.Index(rows["updates"].iloc[0], name="updates"),
         )
-        gains = means.shift(-1) - means
-        found = means.assign(**{"twice as many add at most": gains.max(axis=1)})
-        found["enough"] = np.where(gains.notna().all(axis=1), gains.max(axis=1) < ENOUGH, None)
+        twice = means.shift(-1)
+        gains = 1 - twice / means if falls else twice - means
+        added = 100 * gains if falls else gains
+        heading = "twice as many lower it at most, %" if falls else "twice as many add at most"
+        found = means.assign(**{heading: added.max(axis=1)})
+        found["enough"] = np.where(gains.notna().all(axis=1), gains.max(axis=1) < limit, None)
         found = found.round(2).reset_index()
         enough = found["updates"][found["enough"].eq(True)]
         says = (
@@ -46,17 +54,22 @@ def pilot_table(frame: pd.DataFrame, value: str, what: str, data: str) -> Table:
             if len(enough)
             else f": none here, so the largest, {found['updates'].max():,}: not converged"
         )
+    unit = what if falls else f"{what}, %"
+    less = f"lower the mean of every method by less than {100 * limit:g} %"
+    more = f"add less than {limit} points to the mean of every method"
     return Table(
         "pilot",
         f"The pilot, which chose the number of updates: {data}",
-        f"{what} on images of the training partition that no cell uses, %; mean over seeds",
+        f"{unit} on images of the training partition that no cell uses; mean over seeds",
         pd.DataFrame(found),
-        "The budget is the smallest number of updates at which twice as many add less than "
-        f"{ENOUGH} points to the mean of every method{says}.",
+        "The budget is the smallest number of updates at which twice as many "
+        f"{less if falls else more}{says}.",
     )
 
 
-def pilot_figure(frame: pd.DataFrame, value: str, what: str, data: str) -> Figure:
+def pilot_figure(
+    frame: pd.DataFrame, value: str, what: str, data: str, falls: bool = False
+) -> Figure:
     """Curves of the same; thin a run, thick the mean of a method."""
     return figure_of(
         "pilot_curves",
@@ -68,7 +81,7 @@ def pilot_figure(frame: pd.DataFrame, value: str, what: str, data: str) -> Figur
         x="updates",
         y=value,
         line="{method}",
-        labels=("updates", f"{what}, %"),
-        scale=100,
+        labels=("updates", what if falls else f"{what}, %"),
+        scale=1 if falls else 100,
         log_x=True,
     )

@@ -1,0 +1,140 @@
+"""What tables, figures and the errata's evidence of Guruswamy et al. are made of."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from dagen_keras import datasets, plots
+from dagen_keras.papers import reported
+from dagen_keras.papers.guruswamy.protocol import METHODS, ROLES
+from dagen_keras.study.evidence import NotYet, by_group, count
+from dagen_keras.study.frame import column, select
+
+NEGATIVE, POSITIVE = 198_738, 78_786  # Patches, as the paper counts them.
+T_OF_THREE = 4.303  # Student's t at 97.5 % for three runs.
+
+
+def data(s):
+    names = [datasets.title(name) for name in s.datasets]
+    if "cifar100" in s.datasets and s.images.classes < 100:
+        names[s.datasets.index("cifar100")] += f" ({s.images.classes} classes)"
+    size = f"at most {s.images.train:,} training images before the cut"
+    smaller = f", pixels averaged over {s.images.shrink}x{s.images.shrink}"
+    return f"{', '.join(names)}; {size}{smaller if s.images.shrink > 1 else ''}"
+
+
+def parts(frame):
+    fills = with_differences(select(frame, {"kind": "fill"}))
+    trained = fills[column(fills, "diversity").notna() | column(fills, "reconstructed").notna()]
+    alone = fills[column(fills, "alone").notna()]
+    theirs = reported("guruswamy_synthetic_only_accuracy").set_index("dataset")["accuracy"]
+    changes = fills[fills["sparse_minus_none"].notna() & (column(fills, "method") != "none")]
+    return {
+        "table1": fills.assign(
+            reported=[paper(row, "accuracy") for row in fills.to_dict("records")],
+            reported_top=[paper(row, "top") for row in fills.to_dict("records")],
+        ),
+        "recalls": fills,
+        "synthetic_only": alone.assign(reported=100 * alone["dataset"].map(theirs)),
+        "diversity": trained,
+        "recalls_by_method": (lambda: draw_recalls(changes)) if len(changes) else None,
+        "figure7a": fills.assign(png=column(fills, "generated")),
+        "figure7b": fills.assign(png=column(fills, "pairs")),
+    }
+
+
+def paper(row, value):
+    """Table I's number, in %, of a row of the frame; None where the paper has none."""
+    table = reported("guruswamy_table1_accuracy").set_index("method")
+    names = [n for n in table if n.startswith(f"{row['dataset']}_{value}")]
+    known = names and row["method"] in table.index
+    return 100 * table.loc[row["method"], names[0]] if known else None
+
+
+def with_differences(fills):
+    """Runs with what they differ by from none, and from duplicates, on the same images."""
+    found = fills
+    for value in ("accuracy", "sparse_recall", "full_recall"):
+        for other in ("none", "duplicates"):
+            of_other = select(fills, {"method": other}).drop_duplicates(["dataset", "seed"])
+            of_other = column(of_other.set_index(["dataset", "seed"]), value)
+            theirs = [
+                of_other.get(key) for key in zip(fills["dataset"], fills["seed"], strict=True)
+            ]
+            difference = pd.to_numeric(column(fills, value)) - pd.to_numeric(
+                pd.Series(theirs, fills.index, dtype=object)
+            )
+            found = found.assign(**{f"{value.split('_')[0]}_minus_{other}": difference})
+    return found
+
+
+def draw_recalls(rows):
+    """Changes of recall from no augmentation: a dot a run, a line its mean, a panel a dataset."""
+    names = list(rows["dataset"].unique())
+    figure, axes = plt.subplots(1, len(names), figsize=(4.5 * len(names), 4), squeeze=False)
+    methods = [m for m in METHODS if m in set(rows["method"])]
+    for axis, name in zip(axes[0], names, strict=True):
+        of_name = rows[rows["dataset"] == name]
+        for shift, value, color in (
+            (-0.2, "sparse", plots.COLORS[5]),
+            (0.2, "full", plots.COLORS[1]),
+        ):
+            for place, method in enumerate(methods):
+                of_method = of_name[of_name["method"] == method]
+                change = 100 * of_method[f"{value}_minus_none"].dropna()
+                at = place + shift
+                axis.plot(change, np.full(len(change), at), ".", color=color, alpha=0.5)
+                axis.plot(2 * [change.mean()], [at - 0.15, at + 0.15], color=color, linewidth=2)
+            axis.plot([], [], color=color, linewidth=2, label=f"{value} classes")
+        axis.axvline(0, color="0.6", linewidth=0.8)
+        axis.set_yticks(range(len(methods)), methods if axis is axes[0, 0] else [])
+        axis.set_ylim(len(methods) - 0.5, -0.5)
+        axis.set_xlabel("change of recall, points")
+        axis.set_title(datasets.title(name))
+    axes[0, 0].legend(fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def facts(frame):
+    """What was measured, for the blanks of the errata's evidence."""
+    fills = with_differences(select(frame, {"kind": "fill"}))
+    none = select(fills, {"method": "none"})
+    cut = none[none["dataset"].map(lambda name: ROLES[name] != "histopathology")]
+    table = 100 * reported("guruswamy_table1_accuracy").set_index("method")
+    cifar = table["cifar100_accuracy"]
+    return {
+        "saturating": sigmoid(-6),
+        "used": 1 - sigmoid(-6),
+        "negative": 100 * NEGATIVE / (NEGATIVE + POSITIVE),
+        "positive": 100 * POSITIVE / (NEGATIVE + POSITIVE),
+        "spread": spread_of_three(fills),
+        "acgan": table["histopathology_accuracy"]["acgan"],
+        "v3": table["histopathology_accuracy"]["acgan_v3"],
+        "cgan": table["histopathology_accuracy"]["cgan"],
+        "cifar_cgan": cifar["cgan"],
+        "cifar_ali": cifar["acgan_ali_v1"],
+        "cifar_none": cifar["none"],
+        "uncut": by_group(cut, ["dataset"], 100 * column(cut, "accuracy")),
+        "cut": by_group(cut, ["dataset"], 100 * column(cut, "accuracy_on_cut")),
+    }
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def spread_of_three(fills):
+    """How wide the interval of a mean of three runs is, from the spread of ours."""
+    said = []
+    others = fills[column(fills, "method") != "none"]
+    for name, rows in others.groupby("dataset", sort=False):
+        by_method = rows.groupby("method")["accuracy_minus_none"]
+        spread, n = 100 * by_method.std().mean(), rows["seed"].nunique()
+        if np.isfinite(spread):
+            half = T_OF_THREE * spread / np.sqrt(3)
+            said.append(
+                f"{datasets.title(name)}: a method's difference from none varies by {spread:.2f} "
+                f"points ({count(n, 'seed')}), so three runs give +-{half:.2f} points (95 %)"
+            )
+    return "; ".join(said) or NotYet()
