@@ -2,7 +2,6 @@
 
 from dagen_keras.datasets import histopathology, oasis, patches, phantoms
 from dagen_keras.datasets.base import DataError, Dataset
-from dagen_keras.datasets.lazy import Bytes, Stacked
 from dagen_keras.datasets.registry import NAMES, load, n_classes, title
 from dagen_keras.datasets.splits import (
     balanced_subset,
@@ -13,11 +12,9 @@ from dagen_keras.datasets.splits import (
 )
 
 __all__ = [
-    "Bytes",
     "NAMES",
     "DataError",
     "Dataset",
-    "Stacked",
     "balanced_subset",
     "histopathology",
     "keep_share",

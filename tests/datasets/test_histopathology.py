@@ -8,7 +8,7 @@ import sklearn.datasets
 from PIL import Image
 
 from dagen_keras import datasets
-from dagen_keras.datasets import Bytes, DataError, Stacked, histopathology, patches
+from dagen_keras.datasets import DataError, histopathology, patches
 
 
 def _some(n=60, n_patients=6, seed=0):
@@ -341,24 +341,3 @@ class TestPhotoPatches:
         for label in (0, 1):
             assert columns["train", label] and columns["test", label]
             assert not columns["train", label] & columns["test", label]
-
-
-def test_stacked_images_are_read_where_they_are(rng):
-    first, second = (rng.random((n, 2, 2, 1), dtype="float32") for n in (3, 4))
-    stacked = Stacked(first, np.zeros((0, 2, 2, 1), "float32"), second)
-    assert len(stacked) == 7
-    assert stacked.shape == (7, 2, 2, 1)
-    rows = np.array([6, 0, 3, 2, 2])
-    whole = np.concatenate([first, second])
-    np.testing.assert_array_equal(stacked[rows], whole[rows])
-    np.testing.assert_array_equal(stacked[np.arange(7) % 2 == 0], whole[::2])
-    np.testing.assert_array_equal(stacked[1:5], whole[1:5])
-    np.testing.assert_array_equal(stacked[[-1]], whole[[-1]])
-    with pytest.raises(IndexError):
-        stacked[[7]]
-
-
-def test_bytes_are_read_as_numbers_from_0_to_1():
-    held = Bytes(np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1))
-    np.testing.assert_allclose(held[np.array([1, 2])].ravel(), [0.2, 1.0])
-    assert len(held) == 3
