@@ -190,7 +190,7 @@ def test_an_adversarial_model_is_trained_as_its_row_says(bench, method):
         assert type(adam) is keras.optimizers.Adam and adam.beta_1 == 0.5
         assert float(adam.learning_rate) == pytest.approx(1e-3)  # Of `quick`.
         assert fit.sizes == [32] and fit.model.latent_dim == 100 and fit.model.filters == 16
-        assert fit.epochs == round(600 / -(-len(images.y) // 32))
+        assert fit.epochs == round(500 / -(-len(images.y) // 32))
         assert numbers(fit.x) == numbers(images.x) and (np.sort(fit.y) == np.sort(images.y)).all()
     if "ali" in method:
         ali = gans[0].model
@@ -214,7 +214,7 @@ def test_ours_are_the_settings_that_the_protocol_says():
 def test_every_row_trains_the_classifier_alike_and_on_what_it_says(bench, toy, method):
     values, _, (fit, *alone) = run(bench, method)
     images = cells.images_of(find(method), bench)
-    assert (fit.steps, fit.epochs, len(fit.sizes)) == (25, 12, 300)
+    assert (fit.steps, fit.epochs, len(fit.sizes)) == (25, 8, 200)
     assert type(fit.model.optimizer) is keras.optimizers.Adam
     assert float(fit.model.optimizer.learning_rate) == pytest.approx(1e-3)
     assert max(fit.sizes) == 64 and fit.model.loss.get_config()["from_logits"]
