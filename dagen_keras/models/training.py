@@ -8,9 +8,6 @@ import numpy as np
 
 from dagen_keras import backend
 
-# With patience, the training loss is looked at after so many passes.
-PATIENCE_WINDOW = 10
-
 
 class NonFiniteLossError(FloatingPointError):
     """The training loss became NaN or infinite; says in which epoch and which term."""
@@ -145,7 +142,10 @@ def fit_passes(
 ):
     """`model.fit(images, epochs=passes)` without `fit`'s cost for each pass over few images.
 
-    All passes of a window are one epoch of Keras. Within a pass each image is seen once, so no
+    All passes of a window are one epoch of Keras. Where steps are taken one by one
+    (`steps_per_execution=1`), all epochs run through the batches as one, so that a window may be
+    as short as a pass: Keras would set up a new iterator for each, which takes longer than the
+    step of a few images. Within a pass each image is seen once, so no
     batch holds an image twice. The batches' size is left open when TensorFlow traces the
     training step: nothing is traced anew for another number of images, and results do not
     depend on the sizes trained before.
@@ -157,7 +157,7 @@ def fit_passes(
         batch_size: images a step, at most.
         seed: fixes the order of images where a pass takes several steps.
         windows: entries of the history, each the mean over as many passes. Default: one, or with
-            `patience` one for every 10 passes.
+            `patience` one a pass.
         patience: stop after so many passes, in full windows, without a better training loss, and
             restore the weights of the best window; None trains all passes.
         callbacks: Keras callbacks; their epochs are windows.
@@ -166,8 +166,9 @@ def fit_passes(
         Keras's `History`, with one entry a window.
     """
     if windows is None:
-        windows = 1 if patience is None else -(-passes // PATIENCE_WINDOW)
+        windows = 1 if patience is None else passes
     window = -(-passes // min(windows, passes))
+    epochs = -(-passes // window)
     if patience is not None:
         patience = -(-patience // window)
         callbacks = [
@@ -176,9 +177,12 @@ def fit_passes(
                 "loss", patience=patience, mode="min", restore_best_weights=True
             ),
         ]
+    as_one = model.steps_per_execution == 1
+    batches = ShuffledBatches((images,), batch_size, seed, window * (epochs if as_one else 1))
     history = model.fit(
-        ShuffledBatches((images,), batch_size, seed, passes=window),
-        epochs=-(-passes // window),
+        batches,
+        epochs=epochs,
+        steps_per_epoch=len(batches) // epochs if as_one else None,
         callbacks=list(callbacks),
         shuffle=False,
         verbose=0,

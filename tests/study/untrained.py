@@ -36,7 +36,8 @@ class Fit:
     """A call of `fit` in which nothing is trained: its arguments and the batches it asked for.
 
     Of a `ShuffledBatches` (`images` and `passes` over them) three batches are asked for, of a
-    generator all; its callbacks then see epochs, with a training loss that falls.
+    generator all; its callbacks then see epochs, with a training loss that falls and, where images
+    validate, a validation loss that is lowest after the second.
     """
 
     def __init__(self, model, x, arguments):
