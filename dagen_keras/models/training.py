@@ -224,6 +224,57 @@ def fit_with_validation(model, train, validation, batch_size, epochs, patience, 
     )
 
 
+def fit_updates(
+    model, train, validation, batch_size, updates, every, seed=0, what="the classifier", marks=None
+):
+    """A classifier's `fit` for so many updates; the weights of the best validation loss are kept.
+
+    Args:
+        model: a compiled model, with `steps_per_execution=1`.
+        train, validation: images and labels of each.
+        batch_size: images a step, at most.
+        updates: how many, a multiple of `every`.
+        every: updates between two looks at the validation loss.
+        seed: fixes the order of the batches.
+        what: what is trained, for the message if it fails.
+        marks: functions by numbers of updates, multiples of `every`: each is called without
+            arguments after so many, while the model has the best weights so far.
+
+    Returns:
+        After how many updates the validation loss was best.
+
+    Raises:
+        NonFiniteLossError: if the loss becomes NaN or infinite; says where.
+    """
+    batches = ShuffledBatches(train, batch_size, seed, -(-updates * batch_size // len(train[0])))
+    best = keras.callbacks.EarlyStopping(
+        "val_loss", patience=updates, mode="min", restore_best_weights=True
+    )
+
+    def look(epoch, logs):
+        mark = (marks or {}).get((epoch + 1) * every)
+        if mark:
+            weights = model.get_weights()
+            model.set_weights(best.best_weights)
+            mark()
+            model.set_weights(weights)
+
+    model.fit(
+        (batches[step] for step in range(updates)),
+        steps_per_epoch=every,
+        epochs=updates // every,
+        validation_data=ShuffledBatches(validation, batch_size),
+        callbacks=[
+            StopOnNonFiniteLoss(what),
+            best,
+            keras.callbacks.LambdaCallback(on_epoch_end=look),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    return (best.best_epoch + 1) * every
+
+
 class ShuffledBatches(keras.utils.PyDataset):
     """Batches of arrays, shuffled anew for every pass, for Keras's `fit`.
 

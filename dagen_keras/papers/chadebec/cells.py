@@ -24,18 +24,15 @@ from dagen_keras.study.judge import fell, judge_of, partition
 from dagen_keras.study.packing import pack, png
 
 GENERATOR_BATCH, CLASSIFIER_BATCH = 200, 32
-LATENT_DIM = 2
-RATE = 1e-3
-VALIDATION_SHARE, MINIMUM_PER_CLASS = 0.2, 8
-# EMNIST: ten classes that mix capital and small letters. The paper does not name its own.
-EMNIST_CLASSES = ("A", "B", "D", "E", "F", "a", "b", "d", "e", "f")
-REDUCED_CLASSES = {"fashion_mnist": (1, 5, 8)}  # Of others the first three.
-# Tables 4 and 5, where they differ: hidden layers of the encoder, and of the RHVAE the rest.
+LATENT_DIM, RATE = 2, 1e-3
+VALIDATION_SHARE, FEWEST = 0.2, 8  # Images of a class, of an unbalanced set.
+# Tables 4 and 5, where they differ: the encoder's hidden layers, and settings of the RHVAE.
 TOY = (400,), {"step_size": 1e-2, "regularization": 1e-3}
 BRAIN = (1000, 400), {"step_size": 1e-3, "regularization": 1e-2}
 CLASSIFIERS = {"DenseNet": models.densenet, "MLP": models.chadebec_mlp, "CNN": models.chadebec_cnn}
+REDUCED, REDUCED_CLASSES = 120, {"fashion_mnist": (1, 5, 8)}  # Of others the first three.
 COMPARED, SHOWN, OF_A_CLASS = 100, 30, 6
-GRID, GEODESICS, WRAPPED, BINS = 90, 8, 150, 12
+GEODESICS, WRAPPED = 8, 150
 
 
 def conventional():
@@ -43,79 +40,45 @@ def conventional():
     return ClassicTransforms(rotation=20, flip=True, crop=0.2, noise=0.05)
 
 
-def flat(images):
-    return images.reshape(len(images), -1)
-
-
-# Data.
-
-
-def images_of(cell, bench):
-    """(images, labels) that cells may train on, and those that test, of ten classes."""
-    data, free, _ = partition(cell, bench)
-    classes = range(data.n_classes)
-    if cell.dataset == "emnist":
-        classes = [data.class_names.index(name) for name in EMNIST_CLASSES]
-    return only(*free, classes), only(data.x_test, data.y_test, classes)
-
-
-def only(x, y, classes):
-    """The images of some classes, and their labels numbered from 0."""
-    kept = np.isin(y, list(classes))
-    return x[kept], np.searchsorted(np.sort(list(classes)), y[kept])
-
-
 def subset(cell, bench):
-    """The training set of Table 2: (x_train, y_train), (x_validation, y_validation).
+    """(images, labels) of the parts "train" and "validation" of a set of Table 2.
 
     It depends on dataset, split, size and seed alone. Balanced, or with class sizes from weights
     drawn once from a Dirichlet and at least 8 images a class, the same for every seed.
     """
-    (x, y), _ = images_of(cell, bench)
+    _, (x, y), _ = partition(cell, bench)
     size, name = cell.images.size, f"training part of {cell.dataset}"
     seed = backend.subseed(cell.seed, "subset", cell.split, size)
     if cell.split == "balanced":
         chosen = datasets.balanced_subset(y, size, seed, name)
     else:
-        chosen = datasets.unbalanced_subset(y, size, seed, MINIMUM_PER_CLASS, name=name)
+        chosen = datasets.unbalanced_subset(y, size, seed, FEWEST, name=name)
     x, y = x[chosen], y[chosen]
-    parts = datasets.stratified_validation(y, VALIDATION_SHARE, seed)
-    return [(x[part], y[part]) for part in parts]
+    train, validation = datasets.stratified_validation(y, VALIDATION_SHARE, seed)
+    return {"train": (x[train], y[train]), "validation": (x[validation], y[validation])}
 
 
 def tested(cell, bench):
     """Test images, drawn once for all seeds, and their labels."""
-    _, (x, y) = images_of(cell, bench)
-    drawn = np.random.default_rng(0).permutation(len(x))[: cell.images.test_images]
-    return x[np.sort(drawn)], y[np.sort(drawn)].astype("uint8")
+    data = bench.data(cell.dataset)
+    drawn = np.random.default_rng(0).permutation(len(data.x_test))[: cell.images.test_images]
+    return data.x_test[np.sort(drawn)], data.y_test[np.sort(drawn)].astype("uint8")
 
 
-def reduced(data, size):
-    """Images of Figs. 1 to 3: all of `shapes`, else `size` images of three classes."""
+def reduced(data):
+    """Images of Figs. 1 to 3 and their labels: all of `shapes`, else 120 of three classes."""
     if data.name == "shapes":
         return data.x_train, data.y_train
     classes = REDUCED_CLASSES.get(data.name, (0, 1, 2))
-    x, y = only(data.x_train, data.y_train, classes)
-    chosen = datasets.balanced_subset(y, size - size % len(classes), 0, data.name)
-    return x[chosen], y[chosen]
+    rows = np.flatnonzero(np.isin(data.y_train, classes))
+    rows = rows[datasets.balanced_subset(data.y_train[rows], REDUCED, 0, data.name)]
+    return data.x_train[rows], np.searchsorted(classes, data.y_train[rows])
 
 
-def brains(cell, bench):
-    """(images, labels) of the parts "train", "validation" and "test", averaged to fewer pixels."""
-    data = bench.data(cell.dataset)
-    part = data.subjects["part"].to_numpy()
-    x = np.concatenate([data.x_train, data.x_test])
-    y = np.concatenate([data.y_train, data.y_test])
-    x = oasis.block_mean(x[..., 0], cell.brains.downsample)[..., None]
-    return {name: (x[part == name], y[part == name]) for name in ("train", "validation", "test")}
-
-
-# Generators.
-
-
-def generator(bench, model, image_shape, tables=TOY, rate=RATE):
+def generator(cell, bench, model, image_shape):
     """The `ReusableModel` of "vae", "vamp" or "rhvae", with the settings of Tables 4 and 5."""
-    hidden, of_rhvae = tables
+    hidden, of_rhvae = BRAIN if "brains" in cell.settings else TOY
+    rate = cell.brains.rate if "brains" in cell.settings else RATE
 
     def build():
         if model == "rhvae":
@@ -127,55 +90,37 @@ def generator(bench, model, image_shape, tables=TOY, rate=RATE):
         ("generator", model, image_shape, hidden, rate),
         build,
         optimizer=functools.partial(keras.optimizers.Adam, rate),
-        **backend.convolution_compile_options(),  # Steps one by one, as `fit_passes` likes them.
+        **backend.convolution_compile_options(),  # Steps one by one: `fit_passes` looks at each.
     )
 
 
-def augmenter_of(reusable, settings, train, seed):
-    """An `Augmenter` with a model a class, fitted to `train`."""
-    return Augmenter(
-        reusable,
-        epochs=settings.passes,
-        patience=settings.patience,
-        batch_size=GENERATOR_BATCH,
-        seed=seed,
-    ).fit(*train)
-
-
-def class_wise(cell, bench, model):
-    """An `Augmenter` of Table 2's training set, kept for all its cells, and how training went."""
+def class_wise(cell, bench, parts):
+    """An `Augmenter` with a model a class, and how training went; kept for all cells of a seed."""
+    model, _ = METHODS[cell.method]
+    places = [cell.settings.get(name) for name in ("generators", "images", "brains")]
 
     def fit():
-        train, _ = subset(cell, bench)
-        reusable = generator(bench, model, train[0].shape[1:])
-        seed = backend.subseed(cell.seed, "generator", model)
-        augmenter = augmenter_of(reusable, cell.generators, train, seed)
+        x, y = parts["train"]
+        augmenter = Augmenter(
+            generator(cell, bench, model, x.shape[1:]),
+            epochs=cell.generators.passes,
+            patience=cell.generators.patience,
+            batch_size=GENERATOR_BATCH,
+            seed=backend.subseed(cell.seed, "generator", model),
+        ).fit(x, y)
         losses = [history["loss"] for history in augmenter.histories_.values()]
-        falls = [fell(own) for own in losses]
-        cut = [f for f, own in zip(falls, losses, strict=True) if len(own) == cell.generators.passes]
+        cut = [fell(own) for own in losses if len(own) == cell.generators.passes]
         found = {
             "passes": float(np.mean([len(own) for own in losses])),
-            "fell": float(np.mean(falls)),
+            "fell": float(np.mean([fell(own) for own in losses])),
             "settled": 1 - float(np.mean(cut)) if cut else None,
         }
         if "judging" in cell.settings:
             found |= judge_of(cell, bench).of_vaes(augmenter.trained())
         return augmenter, found
 
-    place = cell.dataset, cell.split, cell.seed, cell.images.size, cell.images.reserve
-    return bench.fitted(("class-wise", model, *place, cell.generators), fit)
-
-
-def class_wise_brains(cell, bench, model):
-    """An `Augmenter` with a model each for CN and AD, kept for all cells of a seed."""
-
-    def fit():
-        train = brains(cell, bench)["train"]
-        reusable = generator(bench, model, train[0].shape[1:], BRAIN, cell.brains.rate)
-        seed = backend.subseed(cell.seed, "generator", model)
-        return augmenter_of(reusable, cell.brains, train, seed)
-
-    return bench.fitted(("brains", model, cell.dataset, cell.seed, cell.brains), fit)
+    split = cell.factors.get("split")
+    return bench.fitted((model, cell.dataset, cell.seed, split, *places), fit)
 
 
 def draw(augmenter, method, n):
@@ -185,31 +130,20 @@ def draw(augmenter, method, n):
     return np.concatenate(images), np.repeat(augmenter.classes_, n)
 
 
-def with_images(cell, train, new):
-    """The images and labels of a row of Tables 2 and 3, of the raw ones and those drawn, if any."""
+def training_set(cell, bench, parts):
+    """(images, labels) of a row of Tables 2 and 3, and what is known of its generators."""
     if cell.method == RAW:
-        return train
+        return parts["train"], {}
     if cell.method == "augmented":
         seed = backend.subseed(cell.seed, "augmented")
-        return augment_by_factor(conventional(), *train, cell.number, seed)
-    if cell.training_set == ALONE:
-        return new
-    return tuple(np.concatenate(pair) for pair in zip(train, new, strict=True))
-
-
-def training_set(cell, bench):
-    """(images, labels) of a row of Table 2, and what is known of its generators."""
-    train, (held_out, _) = subset(cell, bench)
-    if cell.method not in METHODS:
-        return with_images(cell, train, None), {}
-    augmenter, found = class_wise(cell, bench, METHODS[cell.method][0])
-    new = draw(augmenter, cell.method, cell.number)
+        return augment_by_factor(conventional(), *parts["train"], cell.number, seed), {}
+    augmenter, found = class_wise(cell, bench, parts)
+    new, (x, y), (held_out, _) = draw(augmenter, cell.method, cell.number), *parts.values()
     for name, images in (("nearest", new[0]), ("nearest_held_out", held_out)):
-        found = {**found, name: float(np.median(nearest_training_distance(images, train[0])))}
-    return with_images(cell, train, new), found
-
-
-# Table 2.
+        found = {**found, name: float(np.median(nearest_training_distance(images, x)))}
+    if cell.training_set == ALONE:
+        return new, found
+    return (np.concatenate([x, new[0]]), np.concatenate([y, new[1]])), found
 
 
 def classifier(bench, name, n_classes, image_shape, rate, seed):
@@ -225,80 +159,52 @@ def classifier(bench, name, n_classes, image_shape, rate, seed):
     return model
 
 
-def predictions(cell, bench, train, marks, images):
-    """The classes that a DenseNet gives `images` after each of these updates.
+def predictions(cell, bench, marks, images):
+    """The classes that a DenseNet gives `images` after each of these updates, and what it is of.
 
-    After so many updates it has the weights of the best validation loss so far. Also returned is
-    after how many updates that was, at the end.
+    After so many updates it has the weights of the best validation loss so far.
     """
-    (x, y), (_, validation), every = train, subset(cell, bench), cell.classifier.every
-    n_classes, seed = len(np.unique(y)), backend.subseed(cell.seed, "classifier")
+    parts, found = subset(cell, bench), {}
+    (x, y), about = training_set(cell, bench, parts)
+    n_classes, seed = bench.data(cell.dataset).n_classes, backend.subseed(cell.seed, "classifier")
     model = classifier(bench, "DenseNet", n_classes, x.shape[1:], RATE, seed)
-    passes, found = -(-max(marks) * CLASSIFIER_BATCH // len(x)), {}
-    batches = models.ShuffledBatches((x, y), CLASSIFIER_BATCH, seed, passes)
-    best = keras.callbacks.EarlyStopping(
-        "val_loss", patience=max(marks), mode="min", restore_best_weights=True
-    )
 
-    def look(epoch, logs):
-        if (epoch + 1) * every in marks:
-            weights = model.get_weights()
-            model.set_weights(best.best_weights)
-            predicted = models.predict(model, images, 100).argmax(axis=1)
-            found[(epoch + 1) * every] = predicted.astype("uint8")
-            model.set_weights(weights)
+    def predict(mark):
+        found[mark] = models.predict(model, images, 100).argmax(axis=1).astype("uint8")
 
-    model.fit(
-        (batches[step] for step in range(max(marks))),
-        steps_per_epoch=every,
-        epochs=max(marks) // every,
-        validation_data=models.ShuffledBatches(validation, CLASSIFIER_BATCH),
-        callbacks=[
-            models.StopOnNonFiniteLoss(f"the DenseNet ({cell.method})"),
-            best,
-            keras.callbacks.LambdaCallback(on_epoch_end=look),
-        ],
-        shuffle=False,
-        verbose=0,
-    )
-    return found, (best.best_epoch + 1) * every
+    looks = {mark: functools.partial(predict, mark) for mark in marks}
+    budget = CLASSIFIER_BATCH, max(marks), cell.classifier.every
+    what = f"the DenseNet ({cell.method})"
+    best = models.fit_updates(model, (x, y), parts["validation"], *budget, seed, what, looks)
+    return found, {**about, "images_trained": len(x), "best": best}
 
 
 def classify(cell, bench):
-    """Table 2: the DenseNet's accuracy on test images, and half-way."""
-    train, about = training_set(cell, bench)
+    """Table 2: the DenseNet's accuracy on test images, at last and half-way."""
     images, labels = tested(cell, bench)
     updates, every = cell.classifier.updates, cell.classifier.every
     half = max(every, updates // 2 // every * every)
-    found, best = predictions(cell, bench, train, (half, updates), images)
-    return about | {
-        "accuracy": float((found[updates] == labels).mean()),
-        "half": float((found[half] == labels).mean()),
-        "best": best,
-        "images": len(train[0]),
-        "classes": pack(predicted=found[updates], labels=labels),
-    }
+    found, about = predictions(cell, bench, (half, updates), images)
+    accuracy = {mark: float((predicted == labels).mean()) for mark, predicted in found.items()}
+    classes = pack(predicted=found[updates], labels=labels)
+    return about | {"accuracy": accuracy[updates], "half": accuracy[half], "classes": classes}
 
 
 def pilot(cell, bench):
     """Accuracy on reserved images of the training partition after doubling numbers of updates."""
     _, _, (x_kept, y_kept) = partition(cell, bench)
-    train, _ = training_set(cell, bench)
     marks = [cell.pilot.first * 2**n for n in range(cell.pilot.doublings + 1)]
-    found, _ = predictions(cell, bench, train, marks, x_kept)
+    found, _ = predictions(cell, bench, marks, x_kept)
     return {"updates": marks, "accuracy": [float((found[m] == y_kept).mean()) for m in marks]}
 
 
 def svm(cell, bench):
     """Table 2 by a support vector machine: RBF, scikit-learn's defaults after scaling."""
-    (x, y), about = training_set(cell, bench)
+    (x, y), about = training_set(cell, bench, subset(cell, bench))
     images, labels = tested(cell, bench)
-    model = make_pipeline(StandardScaler(), SVC(cache_size=1000)).fit(flat(x), y)
-    accuracy = float((model.predict(flat(images)) == labels).mean())
-    return about | {"accuracy": accuracy, "images": len(x)}
-
-
-# Brains.
+    model = make_pipeline(StandardScaler(), SVC(cache_size=1000)).fit(x.reshape(len(x), -1), y)
+    predicted = model.predict(images.reshape(len(images), -1))
+    return about | {"accuracy": float((predicted == labels).mean()), "images_trained": len(x)}
 
 
 def classify_brains(cell, bench):
@@ -306,26 +212,22 @@ def classify_brains(cell, bench):
 
     The learning rate is that of the best mean balanced accuracy on validation brains.
     """
-    settings, parts, new = cell.brains, brains(cell, bench), None
-    if cell.method in METHODS:
-        augmenter = class_wise_brains(cell, bench, METHODS[cell.method][0])
-        new = draw(augmenter, cell.method, cell.number)
-    x, y = with_images(cell, parts["train"], new)
-    on_test = collections.defaultdict(list)
+    settings, on_test = cell.brains, collections.defaultdict(list)
+    parts = oasis.parts(bench.data(cell.dataset), settings.downsample)
+    (x, y), _ = training_set(cell, bench, {name: parts[name] for name in ("train", "validation")})
+    epochs = max(1, settings.updates // -(-len(x) // CLASSIFIER_BATCH))
+    patience = 10 if cell.classifier == "DenseNet" else 20
 
     def score(rate, seed):
         model = classifier(bench, cell.classifier, 2, x.shape[1:], rate, seed)
-        epochs = max(1, settings.updates // -(-len(x) // CLASSIFIER_BATCH))
-        patience = 10 if cell.classifier == "DenseNet" else 20
         sets = (x, y), parts["validation"]
         models.fit_with_validation(model, *sets, CLASSIFIER_BATCH, epochs, patience, seed)
-        scores = {
-            part: balanced_accuracy(labels, models.predict(model, images).argmax(axis=1))
-            for part, (images, labels) in parts.items()
-            if part != "train"
-        }
-        on_test[rate].append(scores["test"])
-        return scores["validation"]
+        validation, test = (
+            balanced_accuracy(labels, models.predict(model, images).argmax(axis=1))
+            for images, labels in (parts["validation"], parts["test"])
+        )
+        on_test[rate].append(test)
+        return validation
 
     seed = backend.subseed(cell.seed, "runs")
     found = models.search_learning_rate(score, settings.rates, n_runs=settings.runs, seed=seed)
@@ -341,48 +243,42 @@ def classify_brains(cell, bench):
 
 def brain_samples(cell, bench):
     """Fig. 4: images of both classes, training ones too, and how long 100 take."""
-    augmenter = class_wise_brains(cell, bench, METHODS[cell.method][0])
+    parts = oasis.parts(bench.data(cell.dataset), cell.brains.downsample)
+    augmenter, _ = class_wise(cell, bench, parts)
     draw(augmenter, cell.method, 1)  # Compiles.
     start = time.perf_counter()
     new = draw(augmenter, cell.method, 100)
-    seconds = (time.perf_counter() - start) / len(augmenter.classes_)
-
-    def first(images, labels):
-        return np.concatenate([images[labels == label][:OF_A_CLASS] for label in (0, 1)])
-
-    sides = {"png": new, "training_png": brains(cell, bench)["train"]}
-    pictures = {name: png(first(*side), columns=OF_A_CLASS) for name, side in sides.items()}
-    return {"seconds_per_100": seconds, **pictures}
+    found = {"seconds_per_100": (time.perf_counter() - start) / len(augmenter.classes_)}
+    for name, (x, y) in {"png": new, "training_png": parts["train"]}.items():
+        first = np.concatenate([x[y == label][:OF_A_CLASS] for label in (0, 1)])
+        found[name] = png(first, columns=OF_A_CLASS)
+    return found
 
 
 def subjects(cell, bench):
     """Table 1, of the CSV."""
-    return {"table1": oasis.table1(bench.data(cell.dataset).subjects).reset_index().to_dict("records")}
-
-
-# Figs. 1 to 3 and the errata's evidence.
+    found = oasis.table1(bench.data(cell.dataset).subjects)
+    return {"table1": found.reset_index().to_dict("records")}
 
 
 def of_all_classes(cell, bench, model):
     """A `Fitted` model of all images of `reduced`, and the loss of each pass."""
 
     def fit():
-        data, settings = bench.data(cell.dataset), cell.latent
-        x, _ = reduced(data, settings.size)
-        fitted = generator(bench, model, data.image_shape).fresh(backend.subseed(0, model))
-        history = models.fit_passes(
-            fitted, x, settings.passes, GENERATOR_BATCH, patience=settings.patience
-        )
-        return Fitted(fitted), history.history["loss"]
+        data, settings = bench.data(cell.dataset), cell.generators
+        fresh = generator(cell, bench, model, data.image_shape).fresh(backend.subseed(0, model))
+        training = reduced(data)[0], settings.passes, GENERATOR_BATCH
+        history = models.fit_passes(fresh, *training, patience=settings.patience)
+        return Fitted(fresh), history.history["loss"]
 
-    return bench.fitted(("latent", cell.dataset, model, cell.latent), fit)
+    return bench.fitted(("all classes", cell.dataset, model, cell.generators), fit)
 
 
 def latent(cell, bench):
     """Figs. 2 and 3: latent points of training images and of a method, and decoded images."""
     model, sampler = METHODS[cell.method]
     fitted, losses = of_all_classes(cell, bench, model)
-    x, y = reduced(bench.data(cell.dataset), cell.latent.size)
+    x, y = reduced(bench.data(cell.dataset))
     drawn = SAMPLERS[sampler](fitted.model, COMPARED, backend.subseed(cell.seed, cell.method))
     mean, _ = models.predict(fitted.model.encoder, x)
     some = np.random.default_rng(0).permutation(len(x))[:SHOWN]
@@ -399,29 +295,25 @@ def geometry(cell, bench):
     """Fig. 1, the released slips and how right the samplers are, on the RHVAE of Figs. 2 and 3."""
     fitted, _ = of_all_classes(cell, bench, "rhvae")
     metric, seed = fitted.model.metric, backend.subseed(cell.seed, "geometry")
-    _, labels = reduced(bench.data(cell.dataset), cell.latent.size)
-    axes, log_volume = log_volume_grid(metric)
     values, arrays = geodesics(metric, cell.geometry.steps, seed)
     chains = samplers(metric, cell.geometry, seed)
-    density, n = bin_probabilities(metric), cell.geometry.chains
-    exact = np.random.default_rng(seed).multinomial(n, density.ravel()).reshape(density.shape)
-    values["samplers"] = {
-        "independent exact draws": {"total_variation": total_variation(exact, density)}
-    }
-    for name, found in chains.items():
-        counts = counts_by_square(metric, found.samples)
-        values["samplers"][name] = {
-            "total_variation": total_variation(counts, density),
-            "acceptance": float(found.acceptance_rate.mean()),
-        }
-    arrays |= {"mean": metric.centroids, "labels": labels, "log_volume": log_volume}
-    arrays |= {"axis_0": axes[0], "axis_1": axes[1]}
-    return values | {"arrays": pack(**arrays, walk=next(iter(chains.values())).path[:, 0])}
+    probabilities = manifold.square_probabilities(metric)
+    exact = np.random.default_rng(seed).multinomial(cell.geometry.chains, probabilities.ravel())
+    distance = manifold.total_variation(exact.reshape(probabilities.shape), probabilities)
+    found = {"independent exact draws": {"total_variation": distance}}
+    for name, own in chains.items():
+        counts = manifold.square_counts(metric, own.samples)
+        distance = manifold.total_variation(counts, probabilities)
+        accepted = float(own.acceptance_rate.mean())
+        found[name] = {"total_variation": distance, "acceptance": accepted}
+    axes, log_volume = manifold.log_volume_grid(metric)
+    arrays |= {"mean": metric.centroids, "axes": axes, "log_volume": log_volume}
+    return values | {"samplers": found, "arrays": pack(**arrays)}
 
 
 def geodesics(metric, steps, seed):
     """Right and released geodesics: how their energy changes by steps, and what Fig. 1 draws."""
-    rng, values = np.random.default_rng(seed), {"steps": list(steps)}
+    values, rng = {"steps": list(steps)}, np.random.default_rng(seed)
     start = manifold.random_centroids(metric, GEODESICS, seed)
     base = manifold.random_centroids(metric, 2, seed + 1)
     # One number of points, so that all is compiled once.
@@ -432,11 +324,10 @@ def geodesics(metric, steps, seed):
         changes = values[f"{name}_change"] = []
         for n_steps in steps:
             paths = integrate(metric, points, velocity, n_steps)
-            own = [path[:, :GEODESICS] for path in paths]
-            energy = energies(metric, own)
+            energy = manifold.energies(metric, [path[:, :GEODESICS] for path in paths])
             changes.append(float(np.median(np.abs(energy[-1] / energy[0] - 1))))
         thin = slice(None, None, -(-n_steps // 100))
-        arrays |= {name: own[0][thin], f"{name}_energy": energy[thin]}
+        arrays |= {name: paths[0][thin, :GEODESICS], f"{name}_energy": energy[thin]}
         if name == "right":
             arrays["wrapped"] = paths[0][-1, GEODESICS:].reshape(2, WRAPPED, -1)
     return values, arrays
@@ -446,53 +337,14 @@ def samplers(metric, settings, seed):
     """Chains by the name of their sampler, from the same centroids."""
     start = manifold.random_centroids(metric, settings.chains, seed)
     walk = functools.partial(manifold.riemannian_random_walk, metric, start, seed=seed)
-    found = {f"walk, covariance {c:g}": walk(covariance=c) for c in settings.covariances}
-    name = f"walk, covariance {settings.covariances[0]:g}, corrected"
-    found[name] = walk(covariance=settings.covariances[0], corrected=True)
-    found["HMC"] = manifold.hmc(metric, start, seed=seed)
-    found["HMC, released gradient"] = manifold.hmc(
-        metric, start, gradient=released_gradient, seed=seed
-    )
-    return found
-
-
-def log_volume_grid(metric):
-    """Axes (GRID,) and log sqrt det G (GRID, GRID), rows along the second latent dimension."""
-    centroids = np.asarray(metric.centroids)
-    low, high = centroids.min(axis=0) - 1, centroids.max(axis=0) + 1
-    axes = np.linspace(low, high, GRID).T
-    points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2).astype("float32")
-    return axes, ops.convert_to_numpy(metric.log_volume(points)).reshape(GRID, GRID)
-
-
-def energies(metric, paths):
-    """The energy along geodesics: positions and momenta (steps, n, d) to (steps, n)."""
-    positions, momenta = (ops.convert_to_numpy(path) for path in paths)
-    found = metric.energy(positions.reshape(-1, 2), momenta.reshape(-1, 2))
-    return ops.convert_to_numpy(found).reshape(positions.shape[:2])
-
-
-def bin_probabilities(metric, finer=12):
-    """Probabilities of BINS x BINS squares under eq. 3, integrated on a finer grid."""
-    center, radius = metric.support()
-    ticks = (np.arange(BINS * finer) + 0.5) / (BINS * finer) * 2 - 1
-    points = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2) * radius
-    log_density = -ops.convert_to_numpy(metric.log_volume((points + center).astype("float32")))
-    weight = np.exp(log_density.astype(float)) * ((points**2).sum(axis=1) <= radius**2)
-    weight = weight.reshape(BINS, finer, BINS, finer).sum(axis=(1, 3))
-    return weight / weight.sum()
-
-
-def counts_by_square(metric, samples):
-    """How many samples (n, 2) are in each of these squares."""
-    center, radius = metric.support()
-    places = np.clip((samples - center) / radius, -1, 1)
-    return np.histogram2d(*places.T, bins=BINS, range=[[-1, 1], [-1, 1]])[0]
-
-
-def total_variation(counts, density):
-    """Total variation distance between samples and eq. 3's density, over the squares."""
-    return float(0.5 * np.abs(counts / counts.sum() - density).sum())
+    hmc = functools.partial(manifold.hmc, metric, start, seed=seed)
+    first = settings.covariances[0]
+    return {
+        **{f"walk, covariance {c:g}": walk(covariance=c) for c in settings.covariances},
+        f"walk, covariance {first:g}, corrected": walk(covariance=first, corrected=True),
+        "HMC": hmc(),
+        "HMC, released gradient": hmc(gradient=released_gradient),
+    }
 
 
 def released_geodesic(metric, position, velocity, n_steps):
@@ -518,13 +370,5 @@ def released_gradient(metric, z):
     return multiply(metric.tensor(z), force) / metric.temperature**2
 
 
-COMPUTE = {
-    "classify": classify,
-    "svm": svm,
-    "pilot": pilot,
-    "latent": latent,
-    "geometry": geometry,
-    "subjects": subjects,
-    "brain_samples": brain_samples,
-    "classify_brains": classify_brains,
-}
+OF_TABLES = (classify, svm, pilot, subjects, classify_brains)
+COMPUTE = {kind.__name__: kind for kind in (*OF_TABLES, latent, geometry, brain_samples)}
