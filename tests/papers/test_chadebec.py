@@ -34,42 +34,33 @@ SETTINGS = STUDY.settings("overnight").replace(
 )
 GRID = STUDY.cells(SETTINGS, EMPTY)
 OVERNIGHT = STUDY.cells(STUDY.settings("overnight"), EMPTY)
+TOY = toy_data()
+KEPT = set(place(TOY.x_train[reserved(len(TOY.x_train), RESERVE)[1]]))
+NOISE = np.random.default_rng(0).random((70, 48, 40, 1), dtype="float32")
+SUBJECTS = pd.DataFrame({"part": np.repeat(["train", "validation", "test"], [40, 20, 10])})
+PATIENTS = NOISE[:60], np.arange(60) % 2, NOISE[60:], np.arange(10) % 2
+BRAINS = Dataset("phantoms", *PATIENTS, ("CN", "AD"), "noise", SUBJECTS)
+# Method: training set, number, images, and the sampler that is asked.
 ROWS = {
-    "raw": {},
-    "augmented": {"number": 10},
-    "vae": {"training_set": ALONE, "number": 6},
-    "rhvae_prior": {"training_set": ALONE, "number": 6},
-    "rhvae_manifold": {"training_set": BOTH, "number": 4},
+    "raw": (RAW, None, 160, set()),
+    "augmented": (BOTH, 10, 1600, set()),
+    "vae": (ALONE, 6, 60, {"prior"}),
+    "rhvae_prior": (ALONE, 6, 60, {"prior"}),
+    "rhvae_manifold": (BOTH, 4, 200, {"hmc"}),
 }
-SAMPLERS = {"vae": "prior", "rhvae_prior": "prior", "rhvae_manifold": "hmc"}
 
 
-def find(kind, **factors):
-    return next(
-        c for c in GRID if c.kind == kind and all(getattr(c, n) == v for n, v in factors.items())
-    )
-
-
-@pytest.fixture(scope="module")
-def toy():
-    return toy_data()
-
-
-@pytest.fixture(scope="module")
-def brains():
-    """70 brains of noise, of which 40 train, 20 validate and 10 test."""
-    x = np.random.default_rng(0).random((70, 48, 40, 1), dtype="float32")
-    subjects = pd.DataFrame({"part": np.repeat(["train", "validation", "test"], [40, 20, 10])})
-    y = np.arange(70) % 2
-    return Dataset("phantoms", x[:60], y[:60], x[60:], y[60:], ("CN", "AD"), "", subjects)
+def find(kind, **wanted):
+    cells_of = (c for c in GRID if c.kind == kind)
+    return next(c for c in cells_of if all(getattr(c, n) == v for n, v in wanted.items()))
 
 
 @pytest.fixture
-def bench(toy, brains, monkeypatch):
+def bench(monkeypatch):
     """A bench with toy data, where nothing is trained and each class's images are dark bars."""
     bench = Bench()
-    bench.once(("data", "digits"), lambda: toy)
-    bench.once(("data", "phantoms"), lambda: brains)
+    bench.once(("data", "digits"), lambda: TOY)
+    bench.once(("data", "phantoms"), lambda: BRAINS)
     bench.calls, bench.scored, bench.sampled = record_fits(monkeypatch), [], []
 
     def sample(augmenter, n, label):
@@ -82,7 +73,7 @@ def bench(toy, brains, monkeypatch):
         bench.scored.append(place(images))
         return np.eye(CLASSES)[[labels[one] for one in bench.scored[-1]]]
 
-    predicted, labels = models.predict, labels_of(toy)
+    predicted, labels = models.predict, labels_of(TOY)
     monkeypatch.setattr(models, "predict", predict)
     monkeypatch.setattr(Augmenter, "sample", sample)
     monkeypatch.setattr(cells, "judge_of", lambda *arguments: Judge(None, 0.99, ()))
@@ -99,65 +90,53 @@ def rate(model):
     return pytest.approx(float(model.optimizer.learning_rate))
 
 
-# Table 2.
-
-
 @pytest.mark.parametrize("method", ROWS)
-def test_what_a_densenet_trains_on_and_how(bench, toy, method):
-    cell = find("classify", method=method, **ROWS[method])
+def test_what_a_densenet_trains_on_and_how(bench, method):
+    training_set, n, size, samplers = ROWS[method]
+    cell = find("classify", method=method, training_set=training_set, number=n)
     values, fit = STUDY.run(cell, bench), bench.calls[-1]
     assert fit.model.name == "densenet" and fit.optimizer is keras.optimizers.Adam
     assert rate(fit.model) == 1e-3 and fit.model.loss == "sparse_categorical_crossentropy"
     assert len(fit.sizes) == UPDATES and fit.sizes[0] == 32 and fit.epochs == UPDATES // EVERY
-    sizes = {"raw": 160, "augmented": 1600, "vae": 60, "rhvae_prior": 60, "rhvae_manifold": 200}
-    assert values["images_trained"] == sizes[method]
+    assert values["images_trained"] == size and set(bench.sampled) == samplers
     # The weights of the best validation loss are kept; the training loss is best at the end.
-    parts, best = cells.subset(cell, bench), stopping(fit)
-    (x, _), (held_out, _) = parts["train"], parts["validation"]
-    assert (best.monitor, best.mode, best.restore_best_weights) == ("val_loss", "min", True)
-    assert best.patience >= UPDATES and values["best"] == 2 * EVERY
+    (x, _), (held_out, _) = cells.subset(cell, bench).values()
+    assert values["best"] == 2 * EVERY and stopping(fit).restore_best_weights
     assert set(place(fit.arguments["validation_data"].arrays[0])) == set(place(held_out))
-    found, labels, real = place(fit.images), labels_of(toy), place(fit.images) > 0.55
+    found, labels, real = place(fit.images), labels_of(TOY), place(fit.images) > 0.55
     assert len(held_out) == 40 and not set(found) & set(place(held_out))
-    if method == "augmented":
-        return
-    alone, n = ROWS[method].get("training_set") == ALONE, ROWS[method].get("number", 0)
-    assert set(found[real]) == (set() if alone else set(place(x)))
-    assert [labels[one] for one in found[real]] == list(fit.labels[real])
-    drawn = place(bars(CLASSES * n, 0.1, 0.5)) if n else ()
-    drawn = dict(zip(drawn, np.repeat(np.arange(CLASSES), n), strict=True))
-    assert {*found[~real]} == {*drawn} and set(bench.sampled) == (
-        {SAMPLERS[method]} if n else set()
-    )
-    assert [drawn[one] for one in found[~real]] == list(fit.labels[~real])
+    if method != "augmented":
+        drawn = place(bars(CLASSES * n, 0.1, 0.5)) if n else ()
+        labels |= dict(zip(drawn, np.repeat(np.arange(CLASSES), n or 0), strict=True))
+        assert set(found[real]) == (set() if training_set == ALONE else set(place(x)))
+        assert set(found[~real]) == set(drawn)
+        assert [labels[one] for one in found] == list(fit.labels)
 
 
-def test_test_images_are_the_same_for_all_seeds_and_scored_at_half_and_at_last(bench, toy):
+def test_test_images_are_the_same_for_all_seeds_and_scored_at_half_and_at_last(bench):
     values = STUDY.run(find("classify", method="raw"), bench)
     classes = unpack(values["classes"])
-    assert len(bench.scored) == 2 and set(bench.scored[0]) <= set(place(toy.x_test))
+    assert len(bench.scored) == 2 and set(bench.scored[0]) <= set(place(TOY.x_test))
     assert len(classes["labels"]) == 40 and classes["predicted"].dtype == np.uint8
     assert values["accuracy"] == values["half"] == 1.0
     other = cells.tested(find("svm", seed=2), bench)[0]
     assert set(place(other)) == set(bench.scored[0])
 
 
-def test_sets_are_disjoint_from_reserved_images_and_the_same_for_every_method(bench, toy):
-    kept = place(toy.x_train[reserved(len(toy.x_train), RESERVE)[1]])
+def test_sets_are_disjoint_from_reserved_images_and_the_same_for_every_method(bench):
     for split in protocol.SPLITS:
         found = [cells.subset(find("svm", method=m, split=split), bench) for m in ("raw", "vae")]
         images = [np.concatenate([place(x) for x, _ in parts.values()]) for parts in found]
         np.testing.assert_array_equal(*images)
-        assert len(set(images[0])) == SIZE and not set(images[0]) & set(kept)
+        assert len(set(images[0])) == SIZE and not set(images[0]) & KEPT
         counts = np.bincount(np.concatenate([y for _, y in found[0].values()]))
         assert counts.min() >= 8 and (set(counts) == {20}) == (split == "balanced")
 
 
-def test_the_pilot_looks_at_reserved_images_after_doubling_updates(bench, toy):
+def test_the_pilot_looks_at_reserved_images_after_doubling_updates(bench):
     values = STUDY.run(find("pilot", method="rhvae_manifold"), bench)
-    kept = place(toy.x_train[reserved(len(toy.x_train), RESERVE)[1]])
     assert values["updates"] == [3, 6, 12] and len(bench.calls[-1].sizes) == 12
-    assert [set(scored) for scored in bench.scored] == 3 * [set(kept)]
+    assert [set(scored) for scored in bench.scored] == 3 * [KEPT]
 
 
 def test_the_support_vector_machine_has_its_defaults_and_the_densenets_images(bench, monkeypatch):
@@ -169,14 +148,10 @@ def test_the_support_vector_machine_has_its_defaults_and_the_densenets_images(be
     assert model.get_params() == {**defaults, "cache_size": 1000} and defaults["kernel"] == "rbf"
     np.testing.assert_allclose(x.std(axis=0).max(), 1, rtol=1e-4)
     assert x.shape == (60, 784) and list(np.bincount(y)) == [6] * CLASSES
-    new, parts = bars(60, 0.1, 0.5), cells.subset(cell, bench)
-    flat = [x.reshape(len(x), -1) for x in (new, parts["validation"][0], parts["train"][0])]
-    nearest = [np.linalg.norm(x[:, None] - flat[2], axis=2).min(axis=1) for x in flat[:2]]
-    assert values["nearest"] == pytest.approx(np.median(nearest[0]), rel=1e-3)
-    assert values["nearest_held_out"] == pytest.approx(np.median(nearest[1]), rel=1e-3)
-
-
-# Generators: Tables 4 and 5.
+    (train, _), (held_out, _) = cells.subset(cell, bench).values()
+    for name, images in (("nearest", bars(60, 0.1, 0.5)), ("nearest_held_out", held_out)):
+        distances = np.sqrt(((images[:, None] - train) ** 2).sum(axis=(2, 3, 4))).min(axis=1)
+        assert values[name] == pytest.approx(np.median(distances), rel=1e-3)
 
 
 def check_networks(model, units, step_size, regularization):
@@ -206,36 +181,26 @@ def test_one_generator_a_class_stops_after_20_passes_and_serves_its_seed(bench, 
     assert values["reconstructed"] == 0.97
 
 
-def test_a_class_that_the_passes_cut_says_how_far_its_loss_fell(bench):
-    cut = {"generators": protocol.Generators(passes=2)}
-    cell = find("svm", method="vae")
-    cell = dataclasses.replace(cell, settings=cell.settings | cut)
-    assert STUDY.run(cell, bench)["settled"] == 0.5
-
-
-def test_generators_take_batches_of_200(bench, toy):
-    parts = {"train": (toy.x_train[:500], np.arange(500) % 2)}
-    cells.class_wise(find("svm", method="vae"), bench, parts)
+def test_batches_of_200_and_how_far_a_loss_fell_that_the_passes_cut(bench):
+    parts, cell = {"train": (TOY.x_train[:500], np.arange(500) % 2)}, find("svm", method="vae")
+    settings = cell.settings | {"generators": protocol.Generators(passes=2)}
+    _, found = cells.class_wise(dataclasses.replace(cell, settings=settings), bench, parts)
     assert [[len(batch) for batch in fit.batches] for fit in bench.calls] == [[200, 50, 200]] * 2
+    assert found["settled"] == 0.5
 
 
-@pytest.mark.parametrize(
-    ("method", "kind"), [("vamp", models.VampVAE), ("rhvae_walk", models.RHVAE)]
-)
-def test_models_of_all_classes_stop_after_50_passes(bench, toy, method, kind):
-    cells.of_all_classes(find("latent", method=method), bench, protocol.METHODS[method][0])
-    (fit,), labels = bench.calls, labels_of(toy)
+@pytest.mark.parametrize(("method", "kind"), [("vamp", models.VampVAE), ("rhvae", models.RHVAE)])
+def test_models_of_all_classes_stop_after_50_passes(bench, method, kind):
+    cells.of_all_classes(find("latent"), bench, method)
+    (fit,), labels = bench.calls, labels_of(TOY)
     assert fit.kind is kind and stopping(fit).patience == 50 and len(fit.batches[0]) == 120
     check_networks(fit.model, [400], 1e-2, 1e-3)
     assert collections.Counter(labels[one] for one in place(fit.images)) == {0: 40, 1: 40, 2: 40}
 
 
-# Brains.
-
-
-def test_generators_of_brains_are_those_of_oasis(bench, brains):
+def test_generators_of_brains_are_those_of_oasis(bench):
     cell = find("classify_brains", method="rhvae_manifold")
-    cells.class_wise(cell, bench, cells.oasis.parts(brains, 4))
+    cells.class_wise(cell, bench, cells.oasis.parts(BRAINS, 4))
     assert [fit.kind for fit in bench.calls] == [models.RHVAE] * 2
     assert {stopping(fit).patience for fit in bench.calls} == {50}
     assert {len(fit.images) for fit in bench.calls} == {20}
@@ -243,17 +208,15 @@ def test_generators_of_brains_are_those_of_oasis(bench, brains):
     check_networks(bench.calls[0].model, [1000, 400], 1e-3, 1e-2)
 
 
-@pytest.mark.parametrize(("name", "patience"), [("MLP", 20), ("DenseNet", 10)])
-def test_the_rate_of_table_3_is_the_best_on_validation_brains(
-    bench, brains, monkeypatch, name, patience
-):
+@pytest.mark.parametrize(("name", "epochs"), [("MLP", 20), ("DenseNet", 10)])
+def test_the_rate_of_table_3_is_best_on_validation_brains(bench, monkeypatch, name, epochs):
     """On validation brains 1e-2 names most, on test brains 1e-1, on training brains 1e-3."""
-    parts, trained = cells.oasis.parts(brains, 4), []
+    parts, trained = cells.oasis.parts(BRAINS, 4), []
     wrong = {"train": (20, 20, 0), "validation": (16, 2, 18), "test": (0, 4, 5)}
 
-    def fit(model, train, validation, batch_size, epochs, patience, seed):
+    def fit(model, train, validation, batch_size, at_most, patience, seed):
         trained.append((round(float(model.optimizer.learning_rate), 5), seed))
-        assert (batch_size, patience) == (32, expected) and len(train[0]) == 40
+        assert (batch_size, patience) == (32, epochs) and len(train[0]) == 40
         np.testing.assert_array_equal(validation[0], parts["validation"][0])
 
     def predict(model, images):
@@ -261,18 +224,13 @@ def test_the_rate_of_table_3_is_the_best_on_validation_brains(
         n = wrong[part][[1e-1, 1e-2, 1e-3].index(trained[-1][0])]
         return np.eye(2)[np.where(np.arange(len(images)) < n, 1 - parts[part][1], parts[part][1])]
 
-    expected = patience
     monkeypatch.setattr(models, "fit_with_validation", fit)
     monkeypatch.setattr(models, "predict", predict)
     values = STUDY.run(find("classify_brains", method="raw", classifier=name), bench)
     assert (values["learning_rate"], values["runs"]) == (1e-2, 2)
-    assert values["balanced_accuracy"] == pytest.approx(0.6)
-    assert values["validation"] == pytest.approx(0.9)
+    assert (values["balanced_accuracy"], values["validation"]) == pytest.approx((0.6, 0.9))
     assert collections.Counter(r for r, _ in trained) == {1e-1: 2, 1e-2: 2, 1e-3: 2}
     assert len({seed for _, seed in trained}) == 2
-
-
-# The grid.
 
 
 def test_overnight_has_by_densenet_what_the_claims_need_and_all_by_the_svm():
@@ -298,16 +256,13 @@ def test_overnight_has_by_densenet_what_the_claims_need_and_all_by_the_svm():
         assert s.brains.rates == (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6) and s.brains.runs == 5
 
 
-# The released slips.
-
-
 def test_released_slips_against_their_formulas(rng):
     centroids = rng.normal(size=(20, 2)).astype("float32")
     factors = np.tril(rng.normal(scale=0.4, size=(20, 2, 2))).astype("float32")
     factors[:, [0, 1], [0, 1]] = np.exp(factors[:, [0, 1], [0, 1]])
     metric = manifold.RiemannianMetric(centroids, factors, 0.8, 1e-3)
-    values, _ = cells.geodesics(metric, (200,), 0)
-    assert values["right_change"][0] < 1e-3 and values["wrong_change"][0] > 0.05
+    changes, _ = cells.geodesics(metric, (200,), 0)
+    assert changes["right_change"][0] < 1e-3 and changes["wrong_change"][0] > 0.05
     z = rng.normal(size=(5, 2)).astype("float32")
     pull = np.asarray(metric.kernel(z))[:, :, None] * (centroids[None] - z[:, None]) / 0.8**2
     arrays = np.asarray(metric.tensor(z)), factors @ factors.swapaxes(1, 2), pull
@@ -316,9 +271,6 @@ def test_released_slips_against_their_formulas(rng):
     np.testing.assert_allclose(np.asarray(ours), slipped, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(np.asarray(ascent), right, rtol=1e-3, atol=1e-3)
     assert np.abs(slipped - right).max() > 0.01
-
-
-# Verdicts.
 
 
 def of_the_paper():
