@@ -178,7 +178,8 @@ def fit_passes(
             ),
         ]
     as_one = model.steps_per_execution == 1
-    batches = ShuffledBatches((images,), batch_size, seed, window * (epochs if as_one else 1))
+    together = window * (epochs if as_one else 1)
+    batches = ShuffledBatches((images,), batch_size, seed, together, once=as_one)
     history = model.fit(
         batches,
         epochs=epochs,
@@ -286,18 +287,23 @@ class ShuffledBatches(keras.utils.PyDataset):
         batch_size: rows a batch, at most.
         seed: fixes the orders.
         passes: passes an epoch of Keras holds.
+        once: the passes are all that there are, whatever Keras takes for an epoch.
     """
 
-    def __init__(self, arrays, batch_size, seed=0, passes=1):
+    def __init__(self, arrays, batch_size, seed=0, passes=1, once=False):
         super().__init__()
-        self.arrays, self.batch_size, self.passes = arrays, batch_size, passes
+        self.arrays, self.batch_size, self.passes, self.once = arrays, batch_size, passes, once
         self.steps = -(-len(arrays[0]) // batch_size)
         self.rng = np.random.default_rng(seed)
-        self.on_epoch_end()
+        self._draw()
 
-    def on_epoch_end(self):
+    def _draw(self):
         n = len(self.arrays[0])
         self.orders = [self.rng.permutation(n) for _ in range(self.passes)]
+
+    def on_epoch_end(self):
+        if not self.once:
+            self._draw()
 
     def __len__(self):
         return self.steps * self.passes
