@@ -22,15 +22,16 @@ def image_grid(images, columns=10, titles=None, size=0.8):
     return figure
 
 
-def pictures(pictures_by_title):
-    """Pictures (height, width) side by side, each under its title."""
-    figure, axes = plt.subplots(
-        1, len(pictures_by_title), figsize=(3 * len(pictures_by_title), 4), squeeze=False
-    )
-    for axis, (title, picture) in zip(axes[0], pictures_by_title.items(), strict=True):
+def pictures(pictures_by_title, columns=None):
+    """Pictures (height, width) side by side, in rows of so many, each under its title."""
+    columns = columns or len(pictures_by_title)
+    rows = -(-len(pictures_by_title) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(3 * columns, 4 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (title, picture) in zip(axes.flat, pictures_by_title.items(), strict=False):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axis.set_title(title)
-        axis.axis("off")
     return figure
 
 
@@ -59,6 +60,18 @@ def latent_space(latent, labels, class_names):
     axis.axvline(0, color="0.85", zorder=0)
     axis.legend(fontsize=8)
     return figure
+
+
+def over_volume(axis, axes, log_volume, means):
+    """Draws a latent plane: its log volume element in grey, and encoded images (n, 2) as crosses.
+
+    `axes` and `log_volume` are those of `manifold.log_volume_grid`.
+    """
+    grey = axis.pcolormesh(*axes, log_volume, cmap="gray", shading="nearest")
+    axis.figure.colorbar(grey, ax=axis, label="log volume element")
+    axis.plot(*means.T, "x", color=COLORS[3], markersize=3, alpha=0.7)
+    axis.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
+    axis.set(xlabel="latent dimension 1", ylabel="latent dimension 2")
 
 
 def lines_with_bands(lines, xlabel, ylabel, colors, log_x=False):

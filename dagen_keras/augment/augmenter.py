@@ -58,6 +58,7 @@ class Augmenter(BaseEstimator):
     Attributes:
         classes_: the labels that have a model: all after `fit`, those filled up after
             `fit_resample`.
+        histories_: of each of these labels what Keras's `History` says of its model's training.
 
     Example:
         >>> augmenter = Augmenter(functools.partial(garay_maestre_vae, latent_dim=3))
@@ -191,17 +192,18 @@ class Augmenter(BaseEstimator):
         self._check_model(model)
         held_out = self._hold_out(labels, classes)
         one_for_all = _is_conditional(model)
-        fitted = {}
+        fitted, histories = {}, {}
         for group in [classes] if one_for_all else [[label] for label in classes]:
             of_class = [] if one_for_all else group
             rows = ~held_out & (one_for_all | np.isin(labels, group))
             self._trained = reusable.fresh(backend.subseed(self.seed, "weights", *of_class))
-            self._train(images[rows], labels[rows], *of_class)
+            history = self._train(images[rows], labels[rows], *of_class).history
             state = get_state(self._trained)
             for label in group:
                 real = images[held_out & (labels == label)]
                 fitted[label] = state, self._calibrated(real, label)
-        self._fitted = fitted
+                histories[label] = history
+        self._fitted, self.histories_ = fitted, histories
         self.classes_ = np.array(classes)
         return self
 
@@ -211,17 +213,18 @@ class Augmenter(BaseEstimator):
         callbacks = [StopOnNonFiniteLoss(what)]
         if _is_gan(model):
             batches = ShuffledBatches((images, self._numbers(labels)), self.batch_size, order)
-            model.fit(batches, epochs=self.epochs, callbacks=callbacks, shuffle=False, verbose=0)
-        else:
-            fit_passes(
-                model,
-                images,
-                self.epochs,
-                self.batch_size,
-                seed=order,
-                patience=self.patience,
-                callbacks=callbacks,
+            return model.fit(
+                batches, epochs=self.epochs, callbacks=callbacks, shuffle=False, verbose=0
             )
+        return fit_passes(
+            model,
+            images,
+            self.epochs,
+            self.batch_size,
+            seed=order,
+            patience=self.patience,
+            callbacks=callbacks,
+        )
 
     def _hold_out(self, labels, classes):
         """Which images calibrate a discriminator and are not trained on, bool (n,)."""
@@ -298,7 +301,9 @@ class Augmenter(BaseEstimator):
         return ReusableModel(
             lambda: self.model(**arguments),
             optimizer=self.optimizer,
-            **backend.convolution_compile_options(tiny_batches=not adversarial),
+            **backend.convolution_compile_options(
+                tiny_batches=not adversarial and self.patience is None
+            ),
         )
 
     def _images(self, x):

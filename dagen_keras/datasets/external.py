@@ -13,9 +13,9 @@ from dagen_keras.datasets.class_names import CIFAR10, CIFAR100, EMNIST_BALANCED,
 
 @dataclass(frozen=True)
 class Specification:
-    """What TFDS calls a dataset, and its classes."""
+    """What TFDS calls a dataset, if it has it, and its classes."""
 
-    tfds_name: str
+    tfds_name: str | None
     class_names: tuple
     title: str
     transposed: bool = False
@@ -27,6 +27,7 @@ SPECIFICATIONS = {
     "emnist": Specification(
         "emnist/balanced", EMNIST_BALANCED, "EMNIST (balanced)", transposed=True
     ),
+    "nist_letters": Specification(None, tuple("AEIOUaeiou"), "NIST letters"),
     "cifar10": Specification("cifar10", CIFAR10, "CIFAR-10"),
     "cifar100": Specification("cifar100", CIFAR100, "CIFAR-100"),
 }
@@ -41,6 +42,8 @@ def load(name, data_dir, download):
     npz = data_dir / f"{name}.npz" if data_dir else None
     if npz is not None and npz.exists():
         arrays = _read_npz(name, npz)
+    elif specification.tfds_name is None:
+        raise DataError(_not_found(name, data_dir, f"there is no '{name}.npz'"))
     else:
         arrays = _read_tfds(name, specification, data_dir, download)
     n_train, n_test = len(arrays[1]), len(arrays[3])
@@ -54,8 +57,14 @@ def load(name, data_dir, download):
 
 
 def _not_found(name, data_dir, reason):
-    place = f"'{data_dir}'" if data_dir else "TFDS's default directory"
     tfds_name = SPECIFICATIONS[name].tfds_name
+    if tfds_name is None:
+        return (
+            f"Dataset '{name}' cannot be had: {reason}. Put '{name}.npz' with the arrays "
+            f"{', '.join(_ARRAYS)} (as in keras.datasets) into a directory, and name it with "
+            "--data-dir or DAGEN_DATA_DIR."
+        )
+    place = f"'{data_dir}'" if data_dir else "TFDS's default directory"
     return (
         f"Dataset '{name}' cannot be had: {reason}.\n"
         f"  Looked for: '{name}.npz' or a prepared TFDS dataset '{tfds_name}' in {place}.\n"

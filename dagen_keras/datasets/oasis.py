@@ -12,7 +12,17 @@ import numpy as np
 from dagen_keras.datasets.base import DataError, make_dataset
 from dagen_keras.datasets.subjects import CLASS_NAMES, COLUMNS, PARTS, read_csv, split, table1
 
-__all__ = ["COLUMNS", "as_dataset", "block_mean", "load", "read", "read_csv", "split", "table1"]
+__all__ = [
+    "COLUMNS",
+    "as_dataset",
+    "block_mean",
+    "load",
+    "parts",
+    "read",
+    "read_csv",
+    "split",
+    "table1",
+]
 
 CSV_NAME = "oasis_cross-sectional.csv"
 VOLUME_SHAPE = (176, 208, 176)
@@ -74,6 +84,18 @@ def as_dataset(name, images, frame, description):
         description,
         subjects=frame.assign(part=part).iloc[np.concatenate([train, test])],
     )
+
+
+def parts(data, downsample=1):
+    """(images, labels) of the parts "train", "validation" and "test" of a `Dataset` of brains.
+
+    `downsample` is the side in pixels of the blocks that are averaged into one pixel.
+    """
+    part = data.subjects["part"].to_numpy()
+    x = np.concatenate([data.x_train, data.x_test])
+    x = block_mean(x[..., 0], downsample)[..., None]
+    y = np.concatenate([data.y_train, data.y_test])
+    return {name: (x[part == name], y[part == name]) for name in PARTS}
 
 
 def read(

@@ -40,6 +40,7 @@ _TITLES = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
     "emnist": "EMNIST",
+    "nist_letters": "NIST letters",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "oasis": "OASIS-1",
@@ -64,8 +65,8 @@ def load(name, *, data_dir=None, download=True, **options):
 
     Args:
         name: `"digits"`, `"photos"`, `"shapes"`, `"phantoms"`, `"patches"` (bundled), `"mnist"`,
-            `"fashion_mnist"`, `"emnist"` (balanced, 47 classes), `"cifar10"`, `"cifar100"`,
-            `"oasis"` or `"histopathology"`.
+            `"fashion_mnist"`, `"emnist"` (balanced, 47 classes), `"nist_letters"` (ten capital
+            and small vowels), `"cifar10"`, `"cifar100"`, `"oasis"` or `"histopathology"`.
         data_dir: for the datasets that are not bundled, the directory that holds `<name>.npz`
             (arrays x_train, y_train, x_test, y_test, as in `keras.datasets`) or a prepared TFDS
             dataset, or the archive of OASIS-1 or of the breast histopathology (in its folder

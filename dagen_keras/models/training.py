@@ -8,9 +8,6 @@ import numpy as np
 
 from dagen_keras import backend
 
-# With patience, the training loss is looked at after so many passes.
-PATIENCE_WINDOW = 10
-
 
 class NonFiniteLossError(FloatingPointError):
     """The training loss became NaN or infinite; says in which epoch and which term."""
@@ -145,7 +142,10 @@ def fit_passes(
 ):
     """`model.fit(images, epochs=passes)` without `fit`'s cost for each pass over few images.
 
-    All passes of a window are one epoch of Keras. Within a pass each image is seen once, so no
+    All passes of a window are one epoch of Keras. Where steps are taken one by one
+    (`steps_per_execution=1`), all epochs run through the batches as one, so that a window may be
+    as short as a pass: Keras would set up a new iterator for each, which takes longer than the
+    step of a few images. Within a pass each image is seen once, so no
     batch holds an image twice. The batches' size is left open when TensorFlow traces the
     training step: nothing is traced anew for another number of images, and results do not
     depend on the sizes trained before.
@@ -157,7 +157,7 @@ def fit_passes(
         batch_size: images a step, at most.
         seed: fixes the order of images where a pass takes several steps.
         windows: entries of the history, each the mean over as many passes. Default: one, or with
-            `patience` one for every 10 passes.
+            `patience` one a pass.
         patience: stop after so many passes, in full windows, without a better training loss, and
             restore the weights of the best window; None trains all passes.
         callbacks: Keras callbacks; their epochs are windows.
@@ -166,8 +166,9 @@ def fit_passes(
         Keras's `History`, with one entry a window.
     """
     if windows is None:
-        windows = 1 if patience is None else -(-passes // PATIENCE_WINDOW)
+        windows = 1 if patience is None else passes
     window = -(-passes // min(windows, passes))
+    epochs = -(-passes // window)
     if patience is not None:
         patience = -(-patience // window)
         callbacks = [
@@ -176,9 +177,13 @@ def fit_passes(
                 "loss", patience=patience, mode="min", restore_best_weights=True
             ),
         ]
+    as_one = model.steps_per_execution == 1
+    together = window * (epochs if as_one else 1)
+    batches = ShuffledBatches((images,), batch_size, seed, together, once=as_one)
     history = model.fit(
-        ShuffledBatches((images,), batch_size, seed, passes=window),
-        epochs=-(-passes // window),
+        batches,
+        epochs=epochs,
+        steps_per_epoch=len(batches) // epochs if as_one else None,
         callbacks=list(callbacks),
         shuffle=False,
         verbose=0,
@@ -220,6 +225,57 @@ def fit_with_validation(model, train, validation, batch_size, epochs, patience, 
     )
 
 
+def fit_updates(
+    model, train, validation, batch_size, updates, every, seed=0, what="the classifier", marks=None
+):
+    """A classifier's `fit` for so many updates; the weights of the best validation loss are kept.
+
+    Args:
+        model: a compiled model, with `steps_per_execution=1`.
+        train, validation: images and labels of each.
+        batch_size: images a step, at most.
+        updates: how many, a multiple of `every`.
+        every: updates between two looks at the validation loss.
+        seed: fixes the order of the batches.
+        what: what is trained, for the message if it fails.
+        marks: functions by numbers of updates, multiples of `every`: each is called without
+            arguments after so many, while the model has the best weights so far.
+
+    Returns:
+        After how many updates the validation loss was best.
+
+    Raises:
+        NonFiniteLossError: if the loss becomes NaN or infinite; says where.
+    """
+    batches = ShuffledBatches(train, batch_size, seed, -(-updates * batch_size // len(train[0])))
+    best = keras.callbacks.EarlyStopping(
+        "val_loss", patience=updates, mode="min", restore_best_weights=True
+    )
+
+    def look(epoch, logs):
+        mark = (marks or {}).get((epoch + 1) * every)
+        if mark:
+            weights = model.get_weights()
+            model.set_weights(best.best_weights)
+            mark()
+            model.set_weights(weights)
+
+    model.fit(
+        (batches[step] for step in range(updates)),
+        steps_per_epoch=every,
+        epochs=updates // every,
+        validation_data=ShuffledBatches(validation, batch_size),
+        callbacks=[
+            StopOnNonFiniteLoss(what),
+            best,
+            keras.callbacks.LambdaCallback(on_epoch_end=look),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    return (best.best_epoch + 1) * every
+
+
 class ShuffledBatches(keras.utils.PyDataset):
     """Batches of arrays, shuffled anew for every pass, for Keras's `fit`.
 
@@ -231,18 +287,23 @@ class ShuffledBatches(keras.utils.PyDataset):
         batch_size: rows a batch, at most.
         seed: fixes the orders.
         passes: passes an epoch of Keras holds.
+        once: the passes are all that there are, whatever Keras takes for an epoch.
     """
 
-    def __init__(self, arrays, batch_size, seed=0, passes=1):
+    def __init__(self, arrays, batch_size, seed=0, passes=1, once=False):
         super().__init__()
-        self.arrays, self.batch_size, self.passes = arrays, batch_size, passes
+        self.arrays, self.batch_size, self.passes, self.once = arrays, batch_size, passes, once
         self.steps = -(-len(arrays[0]) // batch_size)
         self.rng = np.random.default_rng(seed)
-        self.on_epoch_end()
+        self._draw()
 
-    def on_epoch_end(self):
+    def _draw(self):
         n = len(self.arrays[0])
         self.orders = [self.rng.permutation(n) for _ in range(self.passes)]
+
+    def on_epoch_end(self):
+        if not self.once:
+            self._draw()
 
     def __len__(self):
         return self.steps * self.passes

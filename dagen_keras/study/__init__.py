@@ -13,6 +13,7 @@ from dagen_keras.study.claims import (
     NotLarger,
     NotWorse,
     Shown,
+    SmallerGain,
     Within,
 )
 from dagen_keras.study.report import Erratum, Figure, Report, Table
@@ -37,6 +38,7 @@ __all__ = [
     "Report",
     "Settings",
     "Shown",
+    "SmallerGain",
     "Study",
     "Table",
     "Within",

@@ -6,7 +6,7 @@ cells are compared. The rules are those of `evaluate.paired_verdict` and `evalua
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -271,6 +271,31 @@ class Exceeds(Larger):
 
     def at(self, listed):
         return listed.margin
+
+
+@dataclass(frozen=True)
+class SmallerGain(Larger):
+    """The groups differ by more at the first of two values of a factor than at the second.
+
+    Attributes:
+        over: the factor; `where` lists its two values.
+    """
+
+    over: str = ""
+
+    def gains(self):
+        parts = {part.name: getattr(self, part.name) for part in fields(Larger)}
+        for value in self.where[self.over]:
+            yield Larger(**{**parts, "where": {**self.where, self.over: value}})
+
+    def differences(self, frame):
+        first, second = (gain.differences(frame) for gain in self.gains())
+        return (first - second).dropna()
+
+    def _by_image(self, frame):
+        frame = frame[frame["seed"].isin(self.differences(frame).index)]
+        first, second = (gain._by_image(frame) for gain in self.gains())
+        return None if first is None or second is None else first - second
 
 
 class Within(Comparison):

@@ -37,10 +37,10 @@ def figure_of(
     return Figure(name, caption, (lambda: FORMS[form](rows, **options)) if len(rows) else None)
 
 
-def sheet(rows: pd.DataFrame, each: str) -> plt.Figure:
-    """Packed pictures of cells, column `png`, side by side, `each` under its name."""
+def sheet(rows: pd.DataFrame, each: str, columns: int | None = None) -> plt.Figure:
+    """Packed pictures of cells, column `png`, in rows of so many, `each` under its name."""
     shown = zip(_named(rows, each), rows["png"], strict=True)
-    return plots.pictures({name: picture(packed) for name, packed in shown})
+    return plots.pictures({name: picture(packed) for name, packed in shown}, columns)
 
 
 def curves(

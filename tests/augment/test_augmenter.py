@@ -38,6 +38,12 @@ def test_sample_gives_images_of_the_class_that_was_asked_for(imbalanced):
     assert augmenter.classes_.tolist() == [0, 1, 2]
 
 
+def test_histories_say_how_each_class_trained(imbalanced):
+    augmenter = _augmenter(epochs=6, patience=100).fit(*imbalanced)
+    assert list(augmenter.histories_) == [0, 1, 2]
+    assert all(len(own["loss"]) == 6 for own in augmenter.histories_.values())
+
+
 def test_a_seed_fixes_the_samples(imbalanced):
     one, two = (_augmenter().fit(*imbalanced).sample(5, 1) for _ in range(2))
     np.testing.assert_array_equal(one, two)

@@ -39,6 +39,17 @@ def test_npz_in_the_layout_of_keras_datasets(tmp_path, rng, name, shape):
     assert "30 training" in data.description
 
 
+def test_letters_come_from_an_npz_alone(tmp_path, rng, no_data_dir):
+    with pytest.raises(datasets.DataError, match="Put 'nist_letters.npz' with the arrays x_train"):
+        datasets.load("nist_letters", data_dir=tmp_path)
+    with pytest.raises(datasets.DataError, match="nist_letters.*--data-dir"):
+        datasets.load("nist_letters")
+    _write_npz(tmp_path / "nist_letters.npz", rng)
+    data = datasets.load("nist_letters", data_dir=tmp_path)
+    assert "".join(data.class_names) == "AEIOUaeiou"
+    assert data.description.startswith("NIST letters, 30 training")
+
+
 def test_data_dir_comes_from_the_environment(tmp_path, rng, monkeypatch):
     _write_npz(tmp_path / "mnist.npz", rng)
     monkeypatch.setenv("DAGEN_DATA_DIR", str(tmp_path))

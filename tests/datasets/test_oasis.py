@@ -358,3 +358,13 @@ def test_too_few_subjects_to_test_are_refused(tmp_path):
     frame = _frame([0.0]).assign(label=0)
     with pytest.raises(DataError, match="test images must not be empty"):
         oasis.as_dataset("oasis", np.ones((1, 4, 4, 1)), frame, "")
+
+
+def test_parts_are_those_of_the_subjects_and_keep_their_mean():
+    data = datasets.load("phantoms")
+    parts = oasis.parts(data, 4)
+    assert list(parts) == ["train", "validation", "test"]
+    assert sum(len(y) for _, y in parts.values()) == len(data.subjects)
+    assert parts["test"][0].shape[1:] == (52, 44, 1)
+    np.testing.assert_allclose(parts["test"][0].mean(), data.x_test.mean(), rtol=1e-4)
+    np.testing.assert_array_equal(parts["test"][1], data.y_test)

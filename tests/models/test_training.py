@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -123,6 +125,48 @@ def test_fit_passes_with_patience_restores_the_best_window_also_after_all_passes
     history = models.fit_passes(model, images, 6, 100, windows=3, patience=100, callbacks=[losses])
     assert len(history.epoch) == 3
     np.testing.assert_array_equal(_flat(model.get_weights()), losses.weights[1])
+
+
+@pytest.mark.parametrize("passes", [4, 5])
+def test_an_epoch_a_pass_takes_the_steps_of_one_epoch_of_all(images, passes):
+    """Four images in batches of three: two steps a pass, each pass in an order of its own."""
+    found = []
+    for windows in (1, passes):
+        model = models.ReusableModel(
+            _build, optimizer="rmsprop", **backend.convolution_compile_options()
+        ).fresh(0)
+        history = models.fit_passes(model, images, passes, 3, seed=1, windows=windows)
+        assert len(history.history["loss"]) == windows
+        assert int(model.optimizer.iterations) == 2 * passes
+        found.append(_flat(model.variables))
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-6)
+
+
+def test_with_patience_every_pass_is_looked_at(images):
+    model, losses = _reusable().fresh(0), _Losses([3.0, 2.0, 2.5, 2.6, 2.7, 1.0])
+    history = models.fit_passes(model, images, 6, 100, patience=3, callbacks=[losses])
+    assert len(history.epoch) == 5
+    np.testing.assert_array_equal(_flat(model.get_weights()), losses.weights[1])
+
+
+def test_fit_updates_keeps_the_weights_of_the_best_validation_loss(rng):
+    x, y = rng.random((40, 8, 8, 1), dtype="float32"), np.arange(40) % 2
+    held_out, seen = (1 - x[:10], y[:10]), []
+    model = models.chadebec_mlp(2, (8, 8, 1))
+    model.compile("adam", "sparse_categorical_crossentropy")
+
+    def mark(n):
+        loss = float(model.evaluate(*held_out, verbose=0))
+        seen.append((n, loss, _flat(model.get_weights())))
+
+    marks = {n: functools.partial(mark, n) for n in range(3, 31, 3)}
+    best = models.fit_updates(model, (x, y), held_out, 32, 30, 3, marks=marks)
+    assert [n for n, *_ in seen] == list(range(3, 31, 3))
+    assert int(model.optimizer.iterations) == 30
+    losses = [loss for _, loss, _ in seen]
+    assert losses == sorted(losses, reverse=True), "the best so far"
+    assert next(n for n, loss, _ in seen if loss == losses[-1]) == best
+    np.testing.assert_array_equal(_flat(model.get_weights()), seen[-1][2])
 
 
 def test_fit_passes_updates_the_metric_with_the_images_and_the_restored_weights(images):

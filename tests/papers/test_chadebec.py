@@ -1,181 +1,330 @@
-import itertools
+"""What reaches `compile`, `fit` and the data, without training; verdicts on the paper's numbers."""
 
+import collections
+import dataclasses
+
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from study.untrained import bars, labels_of, place, record_fits, toy_data
 
-from dagen_keras import datasets
-from dagen_keras.papers import chadebec
-from dagen_keras.papers.chadebec import experiment, generators, geometry, released
-from dagen_keras.papers.chadebec.claims import claims
-from dagen_keras.papers.chadebec.grid import TABLE_METHODS
-from dagen_keras.papers.legacy import RunError, reported, resolve_parameters
+from dagen_keras import models, papers
+from dagen_keras.augment import Augmenter
+from dagen_keras.checks import RunError
+from dagen_keras.datasets import Dataset
+from dagen_keras.papers.chadebec import cells, protocol, report
+from dagen_keras.papers.chadebec.protocol import ALONE, BOTH, RAW, TABLE2, TABLE3
 from dagen_keras.sampling import manifold
+from dagen_keras.study import Bench
+from dagen_keras.study.judge import Judge, reserved
+from dagen_keras.study.packing import pack, unpack
+
+STUDY = papers.get("chadebec")
+EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
+CLASSES, RESERVE, SIZE, UPDATES, EVERY = 10, 100, 200, 12, 3
+SETTINGS = STUDY.settings("overnight").replace(
+    {
+        **{"dataset": "digits", "factors": (5, 10), "numbers": (4, 6), "figure_datasets": "digits"},
+        **{"brain_numbers": (4,), "brain_classifiers": ("MLP", "DenseNet"), "pilot.doublings": 2},
+        **{"images.reserve": RESERVE, "images.size": SIZE, "images.test_images": 40},
+        **{"classifier.updates": UPDATES, "classifier.every": EVERY, "pilot.first": EVERY},
+        **{"pilot.size": SIZE, "brains.rates": (1e-1, 1e-2, 1e-3), "brains.runs": 2},
+    }
+)
+GRID = STUDY.cells(SETTINGS, EMPTY)
+OVERNIGHT = STUDY.cells(STUDY.settings("overnight"), EMPTY)
+TOY = toy_data()
+KEPT = set(place(TOY.x_train[reserved(len(TOY.x_train), RESERVE)[1]]))
+NOISE = np.random.default_rng(0).random((70, 48, 40, 1), dtype="float32")
+SUBJECTS = pd.DataFrame({"part": np.repeat(["train", "validation", "test"], [40, 20, 10])})
+PATIENTS = NOISE[:60], np.arange(60) % 2, NOISE[60:], np.arange(10) % 2
+BRAINS = Dataset("phantoms", *PATIENTS, ("CN", "AD"), "noise", SUBJECTS)
+# Method: training set, number, images, and the sampler that is asked.
+ROWS = {
+    "raw": (RAW, None, 160, set()),
+    "augmented": (BOTH, 10, 1600, set()),
+    "vae": (ALONE, 6, 60, {"prior"}),
+    "rhvae_prior": (ALONE, 6, 60, {"prior"}),
+    "rhvae_manifold": (BOTH, 4, 200, {"hmc"}),
+}
+
+
+def find(kind, **wanted):
+    cells_of = (c for c in GRID if c.kind == kind)
+    return next(c for c in cells_of if all(getattr(c, n) == v for n, v in wanted.items()))
 
 
 @pytest.fixture
-def metric(rng):
+def bench(monkeypatch):
+    """A bench with toy data, where nothing is trained and each class's images are dark bars."""
+    bench = Bench()
+    bench.once(("data", "digits"), lambda: TOY)
+    bench.once(("data", "phantoms"), lambda: BRAINS)
+    bench.calls, bench.scored, bench.sampled = record_fits(monkeypatch), [], []
+
+    def sample(augmenter, n, label):
+        bench.sampled.append(augmenter.sampler)
+        return bars(CLASSES * n, 0.1, 0.5)[label * n : (label + 1) * n]
+
+    def predict(model, images, *size):
+        if not isinstance(model.layers[-1], keras.layers.Dense) or len(model.outputs) > 1:
+            return predicted(model, images, *size)
+        bench.scored.append(place(images))
+        return np.eye(CLASSES)[[labels[one] for one in bench.scored[-1]]]
+
+    predicted, labels = models.predict, labels_of(TOY)
+    monkeypatch.setattr(models, "predict", predict)
+    monkeypatch.setattr(Augmenter, "sample", sample)
+    monkeypatch.setattr(cells, "judge_of", lambda *arguments: Judge(None, 0.99, ()))
+    monkeypatch.setattr(Judge, "of_vaes", lambda *arguments: {"reconstructed": 0.97})
+    return bench
+
+
+def stopping(fit):
+    (found,) = (c for c in fit.callbacks if isinstance(c, keras.callbacks.EarlyStopping))
+    return found
+
+
+def rate(model):
+    return pytest.approx(float(model.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize("method", ROWS)
+def test_what_a_densenet_trains_on_and_how(bench, method):
+    training_set, n, size, samplers = ROWS[method]
+    cell = find("classify", method=method, training_set=training_set, number=n)
+    values, fit = STUDY.run(cell, bench), bench.calls[-1]
+    assert fit.model.name == "densenet" and fit.optimizer is keras.optimizers.Adam
+    assert rate(fit.model) == 1e-3 and fit.model.loss == "sparse_categorical_crossentropy"
+    assert len(fit.sizes) == UPDATES and fit.sizes[0] == 32 and fit.epochs == UPDATES // EVERY
+    assert values["images_trained"] == size and set(bench.sampled) == samplers
+    # The weights of the best validation loss are kept; the training loss is best at the end.
+    (x, _), (held_out, _) = cells.subset(cell, bench).values()
+    assert values["best"] == 2 * EVERY and stopping(fit).restore_best_weights
+    assert set(place(fit.arguments["validation_data"].arrays[0])) == set(place(held_out))
+    found, labels, real = place(fit.images), labels_of(TOY), place(fit.images) > 0.55
+    assert len(held_out) == 40 and not set(found) & set(place(held_out))
+    if method != "augmented":
+        drawn = place(bars(CLASSES * n, 0.1, 0.5)) if n else ()
+        labels |= dict(zip(drawn, np.repeat(np.arange(CLASSES), n or 0), strict=True))
+        assert set(found[real]) == (set() if training_set == ALONE else set(place(x)))
+        assert set(found[~real]) == set(drawn)
+        assert [labels[one] for one in found] == list(fit.labels)
+
+
+def test_test_images_are_the_same_for_all_seeds_and_scored_at_half_and_at_last(bench):
+    values = STUDY.run(find("classify", method="raw"), bench)
+    classes = unpack(values["classes"])
+    assert len(bench.scored) == 2 and set(bench.scored[0]) <= set(place(TOY.x_test))
+    assert len(classes["labels"]) == 40 and classes["predicted"].dtype == np.uint8
+    assert values["accuracy"] == values["half"] == 1.0
+    other = cells.tested(find("svm", seed=2), bench)[0]
+    assert set(place(other)) == set(bench.scored[0])
+
+
+def test_sets_are_disjoint_from_reserved_images_and_the_same_for_every_method(bench):
+    for split in protocol.SPLITS:
+        found = [cells.subset(find("svm", method=m, split=split), bench) for m in ("raw", "vae")]
+        images = [np.concatenate([place(x) for x, _ in parts.values()]) for parts in found]
+        np.testing.assert_array_equal(*images)
+        assert len(set(images[0])) == SIZE and not set(images[0]) & KEPT
+        counts = np.bincount(np.concatenate([y for _, y in found[0].values()]))
+        assert counts.min() >= 8 and (set(counts) == {20}) == (split == "balanced")
+
+
+def test_the_pilot_looks_at_reserved_images_after_doubling_updates(bench):
+    values = STUDY.run(find("pilot", method="rhvae_manifold"), bench)
+    assert values["updates"] == [3, 6, 12] and len(bench.calls[-1].sizes) == 12
+    assert [set(scored) for scored in bench.scored] == 3 * [KEPT]
+
+
+def test_the_support_vector_machine_has_its_defaults_and_the_densenets_images(bench, monkeypatch):
+    seen, fit = [], cells.SVC.fit
+    monkeypatch.setattr(cells.SVC, "fit", lambda *a: seen.append(a) or fit(*a))
+    cell = find("svm", method="vae", training_set=ALONE, number=6, split="balanced")
+    values = STUDY.run(cell, bench)
+    (model, x, y), defaults = seen[0], cells.SVC().get_params()
+    assert model.get_params() == {**defaults, "cache_size": 1000} and defaults["kernel"] == "rbf"
+    np.testing.assert_allclose(x.std(axis=0).max(), 1, rtol=1e-4)
+    assert x.shape == (60, 784) and list(np.bincount(y)) == [6] * CLASSES
+    (train, _), (held_out, _) = cells.subset(cell, bench).values()
+    for name, images in (("nearest", bars(60, 0.1, 0.5)), ("nearest_held_out", held_out)):
+        distances = np.sqrt(((images[:, None] - train) ** 2).sum(axis=(2, 3, 4))).min(axis=1)
+        assert values[name] == pytest.approx(np.median(distances), rel=1e-3)
+
+
+def check_networks(model, units, step_size, regularization):
+    layers = {n: getattr(model, n).layers for n in model.networks if hasattr(model, n)}
+    found = {n: [own.units for own in of if hasattr(own, "units")] for n, of in layers.items()}
+    assert found["encoder"] == [*units, 2, 2] and found["decoder"][:-1] == units[::-1]
+    if isinstance(model, models.RHVAE):
+        assert found["metric_network"][0] == 400 and model.likelihood == "bernoulli"
+        assert (model.step_size, model.regularization) == (step_size, regularization)
+        assert (model.n_leapfrog, model.temperature, model.sqrt_beta_zero) == (3, 0.8, 0.3)
+
+
+@pytest.mark.parametrize(("method", "kind"), [("vae", models.VAE), ("rhvae_prior", models.RHVAE)])
+def test_one_generator_a_class_stops_after_20_passes_and_serves_its_seed(bench, method, kind):
+    for number in (4, 6):
+        values = STUDY.run(find("svm", method=method, number=number, split="balanced"), bench)
+    assert [fit.kind for fit in bench.calls] == [kind] * CLASSES
+    x, y = cells.subset(find("svm", split="balanced"), bench)["train"]
+    for label, fit in enumerate(bench.calls):
+        assert set(place(fit.images)) == set(place(x[y == label]))
+        assert (stopping(fit).patience, stopping(fit).monitor) == (20, "loss")
+        assert stopping(fit).restore_best_weights
+        assert fit.passes == fit.arguments["epochs"] == 1500, "each pass is compared"
+        assert fit.optimizer is keras.optimizers.Adam and rate(fit.model) == 1e-3
+    check_networks(fit.model, [400], 1e-2, 1e-3)
+    assert (values["passes"], values["fell"], values["settled"]) == (2, 0.5, None)
+    assert values["reconstructed"] == 0.97
+
+
+def test_batches_of_200_and_how_far_a_loss_fell_that_the_passes_cut(bench):
+    parts, cell = {"train": (TOY.x_train[:500], np.arange(500) % 2)}, find("svm", method="vae")
+    settings = cell.settings | {"generators": protocol.Generators(passes=2)}
+    _, found = cells.class_wise(dataclasses.replace(cell, settings=settings), bench, parts)
+    assert [[len(batch) for batch in fit.batches] for fit in bench.calls] == [[200, 50, 200]] * 2
+    assert found["settled"] == 0.5
+
+
+@pytest.mark.parametrize(("method", "kind"), [("vamp", models.VampVAE), ("rhvae", models.RHVAE)])
+def test_models_of_all_classes_stop_after_50_passes(bench, method, kind):
+    cells.of_all_classes(find("latent"), bench, method)
+    (fit,), labels = bench.calls, labels_of(TOY)
+    assert fit.kind is kind and stopping(fit).patience == 50 and len(fit.batches[0]) == 120
+    check_networks(fit.model, [400], 1e-2, 1e-3)
+    assert collections.Counter(labels[one] for one in place(fit.images)) == {0: 40, 1: 40, 2: 40}
+
+
+def test_generators_of_brains_are_those_of_oasis(bench):
+    cell = find("classify_brains", method="rhvae_manifold")
+    cells.class_wise(cell, bench, cells.oasis.parts(BRAINS, 4))
+    assert [fit.kind for fit in bench.calls] == [models.RHVAE] * 2
+    assert {stopping(fit).patience for fit in bench.calls} == {50}
+    assert {len(fit.images) for fit in bench.calls} == {20}
+    assert rate(bench.calls[0].model) == 1e-4
+    check_networks(bench.calls[0].model, [1000, 400], 1e-3, 1e-2)
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("MLP", 20), ("DenseNet", 10)])
+def test_the_rate_of_table_3_is_best_on_validation_brains(bench, monkeypatch, name, epochs):
+    """On validation brains 1e-2 names most, on test brains 1e-1, on training brains 1e-3."""
+    parts, trained = cells.oasis.parts(BRAINS, 4), []
+    wrong = {"train": (20, 20, 0), "validation": (16, 2, 18), "test": (0, 4, 5)}
+
+    def fit(model, train, validation, batch_size, at_most, patience, seed):
+        trained.append((round(float(model.optimizer.learning_rate), 5), seed))
+        assert (batch_size, patience) == (32, epochs) and len(train[0]) == 40
+        np.testing.assert_array_equal(validation[0], parts["validation"][0])
+
+    def predict(model, images):
+        part = next(name for name, (x, _) in parts.items() if len(x) == len(images))
+        n = wrong[part][[1e-1, 1e-2, 1e-3].index(trained[-1][0])]
+        return np.eye(2)[np.where(np.arange(len(images)) < n, 1 - parts[part][1], parts[part][1])]
+
+    monkeypatch.setattr(models, "fit_with_validation", fit)
+    monkeypatch.setattr(models, "predict", predict)
+    values = STUDY.run(find("classify_brains", method="raw", classifier=name), bench)
+    assert (values["learning_rate"], values["runs"]) == (1e-2, 2)
+    assert (values["balanced_accuracy"], values["validation"]) == pytest.approx((0.6, 0.9))
+    assert collections.Counter(r for r, _ in trained) == {1e-1: 2, 1e-2: 2, 1e-3: 2}
+    assert len({seed for _, seed in trained}) == 2
+
+
+def test_overnight_has_by_densenet_what_the_claims_need_and_all_by_the_svm():
+    found = collections.defaultdict(set)
+    for c in (c for c in OVERNIGHT if c.kind in ("classify", "svm")):
+        found[c.kind, c.dataset, c.split, c.method, c.training_set, c.number].add(c.seed)
+    assert {key[1:] for key in found if key[0] == "classify"} == {
+        *(("mnist", "balanced", *row) for row in ((RAW, RAW, None), ("augmented", BOTH, 10))),
+        *(("mnist", "balanced", m, training, 200) for m in TABLE3 for training in (BOTH, ALONE)),
+        *(("mnist", "balanced", method, ALONE, 2000) for method in TABLE2),
+        *(("mnist", "unbalanced", method, ALONE, 2000) for method in TABLE3),
+    }
+    assert all(
+        seeds == set(range(8 if key[0] == "classify" else 3)) for key, seeds in found.items()
+    )
+    sets = collections.Counter(key[1:3] for key in found if key[0] == "svm")
+    places = [("mnist", "balanced"), ("mnist", "unbalanced"), ("nist_letters", "unbalanced")]
+    assert sets == dict.fromkeys(places, 1 + 3 + 4 * 3 * 2)
+    assert {c.seed for c in OVERNIGHT if c.kind == "pilot"} == {1000, 1001}
+    with pytest.raises(RunError, match="'classifier.updates' must be a multiple of 3, every"):
+        STUDY.cells(SETTINGS.replace({"classifier.updates": 7}), EMPTY)
+    for s in map(STUDY.settings, ("overnight", "paper")):
+        assert s.brains.rates == (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6) and s.brains.runs == 5
+
+
+def test_released_slips_against_their_formulas(rng):
     centroids = rng.normal(size=(20, 2)).astype("float32")
     factors = np.tril(rng.normal(scale=0.4, size=(20, 2, 2))).astype("float32")
     factors[:, [0, 1], [0, 1]] = np.exp(factors[:, [0, 1], [0, 1]])
-    return manifold.RiemannianMetric(centroids, factors, 0.8, 1e-3)
-
-
-def test_reported_numbers_have_a_row_for_every_method_and_size():
-    table2 = reported("chadebec_table2_accuracy_percent")
-    for dataset, method, n, training_set in itertools.product(
-        ("MNIST", "MNIST unbalanced", "EMNIST unbalanced"),
-        TABLE_METHODS,
-        (200, 500, 1000, 2000),
-        ("raw+synthetic", "synthetic only"),
-    ):
-        rows = table2[
-            (table2["dataset"] == dataset)
-            & (table2["method"] == f"{method}_{n}")
-            & (table2["training_set"] == training_set)
-        ]
-        assert len(rows) == 1
-
-
-def test_the_training_set_is_the_same_for_every_method_and_splits_80_to_20(digits):
-    for split in ("balanced", "unbalanced"):
-        (x, y), (x_validation, y_validation) = generators.subset(digits, split, 200, seed=0)
-        assert len(y) + len(y_validation) == 200
-        assert len(y_validation) == pytest.approx(40, abs=5)
-        assert np.bincount(np.concatenate([y, y_validation])).min() >= 8
-        again = generators.subset(digits, split, 200, seed=0)
-        np.testing.assert_array_equal(x, again[0][0])
-        other = generators.subset(digits, split, 200, seed=1)[0]
-        assert x.shape != other[0].shape or (x != other[0]).any()
-    counts = [
-        np.bincount(np.concatenate([part[1] for part in generators.subset(digits, split, 200, 0)]))
-        for split in ("balanced", "unbalanced")
-    ]
-    assert set(counts[0]) == {20}
-    assert len(set(counts[1])) > 3
-
-
-def test_reduced_sets_have_three_classes_or_all_shapes(digits):
-    x, y = generators.reduced(digits, 120)
-    assert np.bincount(y).tolist() == [40, 40, 40]
-    x, y = generators.reduced(datasets.load("shapes"), 120)
-    assert x.shape == (180, 50, 50, 1)
-
-
-def test_brains_keep_their_parts_and_their_mean():
-    data = datasets.load("phantoms")
-    parts = generators.brains(data, 4)
-    assert sum(len(y) for _, y in parts.values()) == 200
-    assert parts["test"][0].shape[1:] == (52, 44, 1)
-    np.testing.assert_allclose(parts["test"][0].mean(), data.x_test.mean(), rtol=1e-4)
-
-
-def test_training_images_of_each_row_of_the_tables(rng):
-    train = rng.random((6, 8, 8, 1), dtype="float32"), np.array([0, 0, 0, 1, 1, 1])
-
-    class Fitted:
-        classes_ = np.array([0, 1])
-
-        def set_params(self, sampler):
-            self.sampler = sampler
-
-        def sample(self, n, label):
-            return np.full((n, 8, 8, 1), label + (self.sampler == "hmc") / 2, "float32")
-
-    def counts(*row):
-        x, y = experiment.training_images(train, *row, Fitted(), seed=0)
-        assert len(x) == len(y)
-        return np.bincount(y).tolist()
-
-    assert counts("raw", "raw", 0) == [3, 3]
-    assert counts("augmented", "raw+synthetic", 5) == [15, 15]
-    assert counts("vae", "raw+synthetic", 4) == [7, 7]
-    assert counts("rhvae_manifold", "synthetic only", 4) == [4, 4]
-    x, y = experiment.training_images(train, "rhvae_manifold", "synthetic only", 2, Fitted(), 0)
-    np.testing.assert_array_equal(x[:, 0, 0, 0], y + 0.5)
-
-
-def test_released_geodesics_change_their_energy_however_many_steps(metric, rng):
-    start = manifold.random_centroids(metric, 10, 0)
-    velocity = rng.standard_normal((10, 2)).astype("float32")
-    for n_steps in (100, 400):
-        right, wrong = (
-            geometry.energies(metric, f(metric, start, velocity, n_steps))
-            for f in (manifold.geodesic, released.geodesic)
-        )
-        assert np.abs(right[-1] / right[0] - 1).max() < 1e-3
-        assert np.median(np.abs(wrong[-1] / wrong[0] - 1)) > 0.05
-
-
-def test_released_gradient_is_g_m_where_the_gradient_has_the_trace(metric, rng):
+    metric = manifold.RiemannianMetric(centroids, factors, 0.8, 1e-3)
+    changes, _ = cells.geodesics(metric, (200,), 0)
+    assert changes["right_change"][0] < 1e-3 and changes["wrong_change"][0] > 0.05
     z = rng.normal(size=(5, 2)).astype("float32")
-    kernel = np.asarray(metric.kernel(z))
-    matrices = metric.cholesky_factors @ metric.cholesky_factors.swapaxes(1, 2)
-    tensor = np.asarray(metric.tensor(z))
-    away = metric.centroids[None] - z[:, None]
-    slipped = np.einsum("nij,mjk,nmk,nm->ni", tensor, matrices, away, kernel) / 0.8**2
-    trace = np.einsum("nij,mji,nmk,nm->nk", tensor, matrices, away, kernel) / 0.8**2
-    ours = np.asarray(released.log_density_gradient(metric, z))
-    np.testing.assert_allclose(ours, slipped, rtol=1e-3, atol=1e-3)
-    right = np.asarray(manifold.log_density_gradient(metric, z))
-    np.testing.assert_allclose(right, trace, rtol=1e-3, atol=1e-3)
-    assert np.abs(ours - right).max() > 0.01
+    pull = np.asarray(metric.kernel(z))[:, :, None] * (centroids[None] - z[:, None]) / 0.8**2
+    arrays = np.asarray(metric.tensor(z)), factors @ factors.swapaxes(1, 2), pull
+    slipped, right = (np.einsum(f, *arrays) for f in ("nij,mjk,nmk->ni", "nij,mji,nmk->nk"))
+    ours, ascent = cells.released_gradient(metric, z), manifold.log_density_gradient(metric, z)
+    np.testing.assert_allclose(np.asarray(ours), slipped, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(ascent), right, rtol=1e-3, atol=1e-3)
+    assert np.abs(slipped - right).max() > 0.01
 
 
-def test_total_variation_is_small_for_draws_of_the_density_and_large_for_others(metric):
-    density = geometry.bin_probabilities(metric)
-    assert density.sum() == pytest.approx(1)
-    n = 4000
-    rng = np.random.default_rng(1)
-    squares = rng.choice(density.size, n, p=density.ravel())
-    places = np.stack(np.unravel_index(squares, density.shape), axis=1) + rng.random((n, 2))
-    center, radius = metric.support()
-    samples = (places / geometry.BINS * 2 - 1) * radius + center
-    exact = geometry.exact_total_variation(density, n, 0)
-    assert geometry.total_variation(metric, samples, density) < 2 * exact
-    assert geometry.total_variation(metric, np.repeat(samples[:1], n, 0), density) > 0.5
+def of_the_paper():
+    """Eight seeds of the paper's MNIST, their differences within a tenth of the claimed ones."""
+    rng, found = np.random.default_rng(0), []
+    splits = {theirs: split for split, theirs in report.PAPERS_SETS.items()}
+    for (dataset, name, training_set), mean in report.papers_numbers(report.TABLE2).items():
+        method, _, n = name.replace("aug_x", "augmented_").rpartition("_")
+        values = protocol.row(method or RAW, training_set, int(n) if method else None)
+        if method in protocol.METHODS:
+            values |= {"reconstructed": 0.97, "judge_accuracy": 0.98, "settled": None}
+        for seed, noise in enumerate(rng.uniform(-0.1, 0.1, 8) if dataset in splits else ()):
+            cell = {"kind": "classify", "dataset": "mnist", "split": splits[dataset], "seed": seed}
+            found.append({**cell, **values, "accuracy": (mean + noise) / 100})
+    return pd.DataFrame(found)
 
 
-def _scores(better, n_seeds=9):
-    """Scores of Table 2 in which `better` names what is ahead, by 5 points."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for split, seed in itertools.product(("balanced", "unbalanced"), range(n_seeds)):
-
-        def add(method, training_set, number, score, split=split, seed=seed):
-            noise = rng.normal(scale=0.3)
-            row = {"set": "digits " + split, "split": split, "seed": seed, "method": method}
-            row |= {"training_set": training_set, "number": number, "score": score + noise}
-            rows.append(row)
-
-        add("raw", "raw", 0, 80)
-        add("augmented", "raw+synthetic", 10, 80 + 5 * (better == "augmented"))
-        for method, training_set in itertools.product(
-            TABLE_METHODS, ("raw+synthetic", "synthetic only")
-        ):
-            lost = 4 * (split == "unbalanced") * (method != "rhvae_manifold")
-            add(method, training_set, 200, 78 + 5 * (method == better) - lost)
-    return pd.DataFrame(rows)
+def decide(frame):
+    claims = STUDY.report(frame, STUDY.settings("overnight")).claims
+    return {claim.id: (claim.verdict, claim.reason, claim.estimate) for claim in claims}
 
 
-def _verdicts(found):
-    empty = pd.DataFrame(
-        columns=["classifier", "method", "training_set", "number", "seed", "score", "set"]
-    )
-    return {claim.number: claim.verdict for claim in claims(found, empty)}
+def test_the_rules_reproduce_the_papers_own_numbers():
+    found = decide(of_the_paper())
+    for id_ in ("1", "2", "3", "4", "6", "7"):
+        assert found[id_][:2] == ("reproduced", ""), (id_, found[id_])
+        size = STUDY.listed[id_].size
+        assert size is None or found[id_][2] == pytest.approx(size, rel=0.1)
+    assert {found[id_][1] for id_ in ("5a", "5b", "5c")} == {"data cannot be had"}
 
 
-def test_claims_follow_from_scores():
-    verdicts = _verdicts(_scores("rhvae_manifold"))
-    assert [verdicts[n] for n in (1, 2, 3, 4)] == ["reproduced"] * 4
-    assert (verdicts[5], verdicts[6], verdicts[7]) == ("not decided", "reproduced", "reproduced")
-    verdicts = _verdicts(_scores("augmented"))
-    assert (verdicts[3], verdicts[6]) == ("not reproduced", "not reproduced")
-    assert _verdicts(_scores("rhvae_prior"))[7] == "not reproduced"
-    assert set(_verdicts(_scores("rhvae_manifold", n_seeds=3)).values()) == {"not decided"}
+def test_who_has_oasis_decides_claim_5_and_phantoms_do_not():
+    place = {"kind": "classify_brains", "classifier": "MLP"}
+    rows = [(protocol.ON_BRAINS, 0.85), (protocol.OF_RAW, 0.8)]
+    rows = [
+        {**place, **row, "seed": n, "balanced_accuracy": v} for row, v in rows for n in range(8)
+    ]
+    frame = pd.DataFrame(rows)
+    assert decide(frame.assign(dataset="oasis"))["5a"][0] == "reproduced"
+    assert decide(frame.assign(dataset="phantoms"))["5a"][1] == "data cannot be had"
 
 
-def test_a_training_set_too_small_for_its_classes_is_refused():
-    parameters = resolve_parameters(chadebec.PAPER, "quick", {"train_size": 45})
-    with pytest.raises(RunError, match="multiple of the 10 classes of 'digits'"):
-        chadebec.PAPER.cells(parameters)
+@pytest.mark.parametrize("name", ["reconstructed", "settled", "judge_accuracy"])
+def test_generators_that_did_not_train_decide_nothing(name):
+    frame = of_the_paper()
+    frame.loc[frame["method"].isin(protocol.METHODS), name] = 0.8
+    found = decide(frame)
+    assert {found[id_][1] for id_ in ("1", "2", "3", "4", "7")} == {"gate missed"}
+    assert found["6"][0] == "reproduced"
+
+
+def test_a_difference_below_a_point_must_hold_on_other_test_images():
+    frame, images = of_the_paper(), np.arange(1000)
+    correct = frame["method"].map({"vae": 800, "rhvae_prior": 809}).fillna(500)
+    hits = [pack(predicted=(images < n).astype("uint8"), labels=images < 1000) for n in correct]
+    frame = frame.assign(accuracy=correct / 1000, classes=hits)
+    assert decide(frame)["7"][1] == "test images"

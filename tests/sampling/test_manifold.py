@@ -477,6 +477,32 @@ def test_random_centroids_are_centroids_and_follow_the_seed():
     assert not np.array_equal(points, manifold.random_centroids(metric, 7000, 1))
 
 
+def test_total_variation_is_small_for_draws_of_the_density_and_large_for_others(rng):
+    metric, n = _random_metric(2), 4000
+    probabilities = manifold.square_probabilities(metric)
+    assert probabilities.sum() == pytest.approx(1)
+    chosen = rng.choice(probabilities.size, n, p=probabilities.ravel())
+    places = np.stack(np.unravel_index(chosen, probabilities.shape), axis=1) + rng.random((n, 2))
+    center, radius = metric.support()
+    samples = (places / len(probabilities) * 2 - 1) * radius + center
+    counts = manifold.square_counts(metric, samples)
+    np.testing.assert_array_equal(counts.ravel(), np.bincount(chosen, minlength=counts.size))
+    assert manifold.total_variation(counts, probabilities) < 0.06
+    counts = manifold.square_counts(metric, np.repeat(samples[:1], n, 0))
+    assert manifold.total_variation(counts, probabilities) > 0.5
+
+
+def test_the_grid_of_the_log_volume_and_energies_along_paths(rng):
+    metric = _random_metric(2)
+    (x, y), log_volume = manifold.log_volume_grid(metric, 7)
+    point = np.array([[x[2], y[5]]], "float32")
+    assert log_volume[5, 2] == pytest.approx(float(_array(metric.log_volume(point))[0]), rel=1e-4)
+    paths = rng.normal(size=(2, 3, 4, 2)).astype("float32")
+    found = manifold.energies(metric, paths)
+    by_hand = metric.energy(paths[0, 1], paths[1, 1])
+    np.testing.assert_allclose(found[1], _array(by_hand), rtol=1e-4)
+
+
 BAD_FOR_BOTH = [
     ({"initial": np.zeros(2)}, r"initial must have shape \(n, 2\); got \(2,\)"),
     ({"initial": np.zeros((4, 3))}, r"initial must have shape \(n, 2\); got \(4, 3\)"),

@@ -36,16 +36,20 @@ class Fit:
     """A call of `fit` in which nothing is trained: its arguments and the batches it asked for.
 
     Of a `ShuffledBatches` (`images` and `passes` over them) three batches are asked for, of a
-    generator all; its callbacks then see epochs, with a training loss that falls.
+    generator all; its callbacks then see epochs, with a training loss that falls and, where images
+    validate, a validation loss that is lowest after the second.
     """
 
     def __init__(self, model, x, arguments):
         self.model, self.arguments, self.kind = model, arguments, type(model)
         self.optimizer, self.callbacks = type(model.optimizer), list(arguments["callbacks"])
         if isinstance(x, keras.utils.PyDataset):
-            self.passes = x.passes * arguments["epochs"]
-            (self.images,), self.batches = x.arrays, [x[i][0] for i in range(3)]
+            self.passes = x.passes * (
+                1 if arguments.get("steps_per_epoch") else arguments["epochs"]
+            )
+            (self.images,), self.batches = x.arrays, [x[i % len(x)][0] for i in range(3)]
             self.history = keras.callbacks.History()
+            self.history.history = {"loss": [2.0, 1.0]}
             return
         stack = keras.callbacks.CallbackList(self.callbacks, add_history=True, model=model)
         self.history, self.batches, self.epochs = stack._history, [], 0
@@ -53,8 +57,12 @@ class Fit:
         stack.on_train_begin()
         while self.epochs < arguments["epochs"] and not model.stop_training:
             self.batches += [next(x) for _ in range(arguments["steps_per_epoch"])]
-            stack.on_epoch_end(self.epochs, {"loss": 1 / (1 + self.epochs)})
+            logs = {"loss": 1 / (1 + self.epochs)}
+            if "validation_data" in arguments:
+                logs["val_loss"] = abs(self.epochs - 1)
+            stack.on_epoch_end(self.epochs, logs)
             self.epochs += 1
+        stack.on_train_end()
         self.images = np.concatenate([images for images, _ in self.batches])
         self.labels = np.concatenate([labels for _, labels in self.batches])
         self.sizes = [len(images) for images, _ in self.batches]

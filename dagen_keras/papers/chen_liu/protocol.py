@@ -11,7 +11,7 @@ from pydantic import Field
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Decided, Decision, Larger, Shown, served
+from dagen_keras.study.claims import Decided, Decision, Larger, Shown, SmallerGain, served
 from dagen_keras.study.frame import column, select
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
@@ -258,23 +258,6 @@ class InEachSpace:
         return bool(open_) and agree and all(c.wants_second_look(frame, listed) for c in open_)
 
 
-class SmallerGain(Larger):
-    """The groups differ by more at the first size of `where` than at the last."""
-
-    def gains(self):
-        for size in self.where["train_size"]:
-            yield Larger(**{**vars(self), "where": {**self.where, "train_size": size}})
-
-    def differences(self, frame):
-        small, large = (gain.differences(frame) for gain in self.gains())
-        return (small - large).dropna()
-
-    def _by_image(self, frame):
-        frame = frame[frame["seed"].isin(self.differences(frame).index)]
-        small, large = (gain._by_image(frame) for gain in self.gains())
-        return None if small is None or large is None else small - large
-
-
 def counterexample(frame, listed):
     """Claim 5 falls with one training image of which every sigma <= 1 and T > 0."""
     rows = select(frame, {"kind": ["search", "final"]})
@@ -304,7 +287,7 @@ CLAIMS = (
     InEachSpace("2f", "fashion_mnist", "W free"),
     Larger("3a", "accuracy", W, KL, AT_10_000, **BY_IMAGE),
     Larger("3b", "accuracy", KL, NONE, AT_10_000, **BY_IMAGE),
-    SmallerGain("4", "accuracy", W, NONE, AT_BOTH, **BY_IMAGE),
+    SmallerGain("4", "accuracy", W, NONE, AT_BOTH, over="train_size", **BY_IMAGE),
     Decision("5", counterexample),
     Larger("6", "converged", KL, W, {"kind": "final", "dataset": "mnist"}, scale=1, gates=LONG),
 )
