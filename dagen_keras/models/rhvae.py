@@ -13,7 +13,7 @@ from dagen_keras.models.networks import (
     chadebec_encoder,
     chadebec_metric_network,
 )
-from dagen_keras.models.training import predict
+from dagen_keras.models.training import WarnOfHigherLoss, as_list, predict
 from dagen_keras.models.vae import VAE
 from dagen_keras.sampling.manifold.metric import RiemannianMetric, multiply
 
@@ -116,9 +116,20 @@ class RHVAE(VAE):
         self.metric = None
         self._logits = logits_of(decoder)
 
-    def fit(self, x=None, *arguments, **keywords):
-        """Keras's `fit`; afterwards `metric` is that of `x`, if `x` is an array of images."""
-        history = super().fit(x, *arguments, **keywords)
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
+    ):
+        """Keras's `fit`; afterwards `metric` is that of `x`, if `x` is an array of images.
+
+        Raises:
+            ValueError: if `x` is an array but not of images in [0, 1].
+            NonFiniteLossError: if the loss, or a weight, becomes NaN or infinite; says where.
+
+        Warns:
+            UserWarning: if the loss ends well above its start; with both.
+        """
+        callbacks = [*as_list(callbacks), WarnOfHigherLoss(f"the model '{self.name}'")]
+        history = super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
         if isinstance(x, np.ndarray):
             self.update_metric(x)
         return history
