@@ -1,230 +1,220 @@
-"""How often training an RHVAE fails: ours and pythae's, on data and settings that are hard.
+"""How often training an RHVAE fails: ours on either backend, and pythae's.
 
-A seed fails if the loss, or at the end a weight, is not finite, or if an error is raised. Of the
-seeds that end well the table shows the loss: the first (median), the largest on the way (of all
-seeds), the last (median and worst), and the last over the first (median and worst). Both
-libraries have the same images, sizes, settings and number of epochs, and start from the weights
-that are theirs by default; the losses are the same function but for slips of pythae's. An epoch is
-one step, as all images make one batch. The 208x176 images have few epochs, as their steps take
-long; ten latent dimensions take ours minutes to compile.
+120 trainings of 300 updates each: 10 problems (data and settings that are hard, or worse) x
+3 optimizers x 4 learning rates. The images are 8x8 and all of them make one batch, so that an
+update is an epoch; the networks are the paper's. Both libraries have the same images and settings;
+weights at the start and the optimizers' other numbers are each library's defaults.
 
-    KERAS_BACKEND=jax python benchmarks/rhvae_nan.py [--peer PYTHON] [--out results.jsonl]
+Each training has one outcome:
 
-Ours and pythae's train side by side, each in its own process, pythae's with one thread. `--out`
-gets a line for each case and library as soon as it is done; a later run with the same file, seeds
-and epochs takes from there what is done.
+    well            none of the following
+    above start     the loss is finite, but its mean over the last 10 updates is above the first
+    NaN weights     in silence: the loss is finite and nothing was raised, but a weight is not
+    NaN loss        in silence: the loss became NaN or infinite, and nothing was raised
+    clear error     `NonFiniteLossError`, which says what was seen and what may help
+    other error     any other, from inside of TensorFlow, JAX or PyTorch
+
+and its loss: of the first update, and the mean of the last 10. `warned` counts those that our
+warning at the end of `fit` told of. pythae's model is trained by a plain loop, as its own trainer
+does it, but for one thing: the trainer raises an error as soon as a loss is NaN.
+
+    KERAS_BACKEND=tensorflow python benchmarks/rhvae_nan.py --out rhvae_nan.jsonl
+    KERAS_BACKEND=jax python benchmarks/rhvae_nan.py --out rhvae_nan.jsonl
+    python benchmarks/rhvae_nan.py --out rhvae_nan.jsonl --pythae [--peer PYTHON]
+    python benchmarks/rhvae_nan.py --out rhvae_nan.jsonl --table
+
+`--out` gets a line for each training as soon as it is done; a later run does those that it lacks.
 """
 
 import argparse
-import collections
 import functools
+import itertools
 import json
-import statistics
+import math
 import subprocess
 import tempfile
-import time
+import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
+import pandas as pd
 import peers
 
 from dagen_keras import datasets, models
 
-BATCH = 200
-
-
-class Case(NamedTuple):
-    images: str
-    epochs: int = 25
-    learning_rate: float = 1e-3
-    latent_dim: int = 2
-    large: bool = False
-    settings: dict = {}
-
-
-OASIS = {"step_size": 1e-3, "regularization": 1e-2}
-CASES = {
-    "shapes": Case("shapes"),
-    "digits 0-2": Case("digits"),
-    "noise 28x28": Case("noise28"),
-    "noise 208x176, OASIS": Case("noise208", 3, 1e-4, large=True, settings=OASIS),
-    "noise 208x176, toy": Case("noise208", 3, large=True),
-    "step size 0.1": Case("digits", settings={"step_size": 0.1}),
-    "squared error": Case("digits", settings={"likelihood": "normal"}),
-    "two identical": Case("identical", 40),
-    "one image": Case("one", 40),
-    "all black": Case("black", 40),
-    "10 latent dimensions": Case("digits", latent_dim=10),
+UPDATES, WINDOW = 300, 10
+PAPER = {"latent_dim": 2}
+SQUARED = {"latent_dim": 3, "likelihood": "normal"}
+WORSE = {"latent_dim": 5, "step_size": 0.1}
+PROBLEMS = {  # the images and the settings; what is not set is as in the paper
+    "digits": ("digits", PAPER),
+    "circles and rings": ("shapes", PAPER),
+    "noise": ("noise", PAPER),
+    "black": ("black", PAPER),
+    "one image": ("one", PAPER),
+    "digits, step size 0.1": ("digits", {"latent_dim": 2, "step_size": 0.1}),
+    "digits, d 3, squared error": ("digits", SQUARED),
+    "30 times one, d 3, squared error": ("identical", SQUARED),
+    "digits, d 5, step size 0.1": ("digits", WORSE),
+    "noise, d 5, step size 0.1": ("noise", WORSE),
 }
+OPTIMIZERS = "Adam", "RMSprop", "SGD"
+LEARNING_RATES = 1e-4, 1e-3, 1e-2, 1e-1
+TRAININGS = list(itertools.product(PROBLEMS, OPTIMIZERS, LEARNING_RATES))
+KEY = ["library", "problem", "optimizer", "learning_rate"]
+OUTCOMES = "well", "above start", "NaN weights", "NaN loss", "clear error", "other error"
 
 
-def images_of(name, data_dir):
-    rng = np.random.default_rng(0)
+def images_of(name, n=30):
     match name:
-        case "shapes":
-            return datasets.load("shapes").x_train
-        case "noise28":
-            return rng.random((200, 28, 28, 1), dtype="float32")
-        case "noise208":
-            return rng.random((20, 208, 176, 1), dtype="float32")
+        case "noise":
+            return np.random.default_rng(0).random((n, 8, 8, 1), dtype="float32")
         case "black":
-            return np.zeros((10, 28, 28, 1), "float32")
-    data = datasets.load("mnist", data_dir=data_dir) if data_dir else datasets.load("digits")
-    x, y = data.x_train, data.y_train
-    digits = np.concatenate([x[y == label][:40] for label in range(3)])
-    return {"digits": digits, "identical": digits[[0, 0]], "one": digits[:1]}[name]
+            return np.zeros((n, 8, 8, 1), "float32")
+        case "shapes":
+            return datasets.load("shapes").x_train[:n, 1:49:6, 1:49:6]
+    digits = datasets.load("digits").x_train[:n, 2:26:3, 2:26:3]
+    return {"digits": digits, "one": digits[:1], "identical": digits[[0] * n]}[name]
 
 
 class Losses(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self.finite = []
+    """The first update's loss, and the mean over the last window of updates."""
+
+    first = last = None
 
     def on_train_batch_end(self, batch, logs=None):
-        if np.isfinite(loss := float(logs["loss"])):
-            self.finite.append(loss)
+        if self.first is None:
+            self.first = float(logs["loss"])
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.last = float(logs["loss"])
 
 
-def our_failure(rhvae, images, epochs, losses):
-    """(epoch, why) of a failure, or None."""
-    try:
-        # A window for each pass: Keras averages the loss within an epoch of its own.
-        models.fit_passes(rhvae, images, epochs, BATCH, windows=epochs, callbacks=[losses])
-    except Exception as error:  # Whatever it is, training failed.
-        return len(losses.finite), f"{type(error).__name__}: {str(error)[:60]}..."
-    if not all(np.isfinite(keras.ops.convert_to_numpy(w)).all() for w in rhvae.weights):
-        return epochs - 1, "weights not finite"
-    return None
-
-
-def ours(case, images, seeds):
-    """What the peer's `train` tells of itself."""
-    hidden = (1000, 400) if case.large else (400,)
-    shape = images.shape[1:]
-    build = functools.partial(
-        models.chadebec_rhvae, case.latent_dim, shape, hidden, **case.settings
+@functools.cache
+def reusable(optimizer, **settings):
+    build = functools.partial(models.chadebec_rhvae, image_shape=(8, 8, 1), **settings)
+    # TensorFlow without XLA: that is where an operation can raise an error of its own.
+    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
+    return models.ReusableModel(
+        build, optimizer=getattr(keras.optimizers, optimizer), jit_compile=jit_compile
     )
-    optimizer = functools.partial(keras.optimizers.Adam, case.learning_rate)
-    reusable = models.ReusableModel(build, optimizer=optimizer, jit_compile=True)
-    runs, start = [], time.perf_counter()
-    for seed in range(seeds):
-        losses = Losses()
-        failure = our_failure(reusable.fresh(seed), images, case.epochs, losses)
-        epoch, why = failure or (None, None)
-        finite = losses.finite or [None]
-        found = {"first": finite[0], "largest": max(finite), "last": finite[-1]}
-        runs.append({"seed": seed, **found, "failed_in_epoch": epoch, "why": why})
-    failed = sum(run["why"] is not None for run in runs)
-    seconds = time.perf_counter() - start
-    return {"seeds": seeds, "failed": failed, "seconds": seconds, "runs": runs}
 
 
-def pythae_command(options, case, file):
-    settings = dict(case.settings)
-    if settings.pop("likelihood", None) == "normal":
-        settings["loss"] = "mse"
-    settings |= {"latent_dim": case.latent_dim, "learning_rate": case.learning_rate}
-    settings |= {"seeds": options.seeds, "epochs": case.epochs, "images": file, "threads": 1}
-    arguments = [a for name, v in settings.items() for a in ("--" + name.replace("_", "-"), v)]
-    return peers.pythae_command(options, "train", *arguments, *["--large"] * case.large)
+def ours(problem, ways):
+    """Yields what became of each training of a problem; `ways` are optimizers with their rates."""
+    images, settings = PROBLEMS[problem]
+    images = images_of(images)
+    for optimizer, rate in ways:
+        model, losses, error = reusable(optimizer, **settings).fresh(0), Losses(), None
+        model.optimizer.learning_rate = rate
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                models.fit_passes(
+                    model, images, UPDATES, 200, windows=UPDATES // WINDOW, callbacks=[losses]
+                )
+            except Exception as e:  # Whatever it is, training failed.
+                error = f"{type(e).__name__}: {e}"
+        yield {
+            "optimizer": optimizer,
+            "learning_rate": rate,
+            "first": losses.first,
+            "last": losses.last,
+            "finite_weights": all(np.isfinite(w).all() for w in model.get_weights()),
+            "error": error,
+            "warned": any("ended above" in str(warning.message) for warning in caught),
+        }
 
 
-def side_by_side(options, case, images, who):
-    """Yields (library, result) of each library in `who`; both train at the same time."""
+def pythae(problem, ways, options):
+    """As `ours`."""
+    images, settings = PROBLEMS[problem]
+    loss = "mse" if settings.get("likelihood") == "normal" else "bce"
+    arguments = {"latent-dim": settings["latent_dim"], "loss": loss, "updates": UPDATES}
+    arguments |= {"step-size": settings.get("step_size", 0.01), "window": WINDOW, "threads": 1}
     with tempfile.TemporaryDirectory() as directory:
-        if "pythae" in who:
-            file = Path(directory, "images.npz")
-            np.savez(file, images=images)
-            command = pythae_command(options, case, file)
-            pipe = subprocess.PIPE
-            peer = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
-        if "ours" in who:
-            found = ours(case, images, options.seeds)
-            yield "ours", found | {"backend": keras.backend.backend()}
-        if "pythae" in who:
-            stdout, stderr = peer.communicate()
-            yield "pythae", peers.parse(command, peer.returncode, stdout, stderr)
+        file = Path(directory, "images.npz")
+        np.savez(file, images=images_of(images))
+        arguments |= {"images": file, "ways": json.dumps(ways)}
+        command = peers.pythae_command(
+            options, "train", *itertools.chain(*((f"--{k}", v) for k, v in arguments.items()))
+        )
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as peer:
+            yield from map(json.loads, peer.stdout)
+        if peer.returncode:
+            raise SystemExit(f"{' '.join(command)} failed.")
 
 
-def row(found):
-    """Failures; of the seeds that ended well, how the loss began, rose and ended."""
-    well = [run for run in found["runs"] if run["why"] is None]
-    numbers = ["-"] * 6
-    if well:
-        first, last = ([run[key] for run in well] for key in ("first", "last"))
-        ratio = [run["last"] / run["first"] for run in well]
-        largest = max(run["largest"] for run in well)
-        median = statistics.median
-        numbers = [median(first), largest, median(last), max(last), median(ratio), max(ratio)]
-        numbers = [f"{number:.3g}" for number in numbers]
-    cells = [f"{found['failed']}/{found['seeds']}", *numbers]
-    return "".join(f"{cell:>10}" for cell in cells)
+def outcome(run):
+    if run["error"]:
+        clear = run["error"].startswith(models.NonFiniteLossError.__name__)
+        return "clear error" if clear else "other error"
+    if not math.isfinite(run["last"]):
+        return "NaN loss"
+    if not run["finite_weights"]:
+        return "NaN weights"
+    return "above start" if run["last"] > run["first"] else "well"
 
 
-def table(found, cases):
-    heads = ("failed", "first", "largest", "last", "worst", "last/1st", "worst/1st")
-    print(f"\n{'':22}{'epochs':>7}  {'':6}" + "".join(f"{head:>10}" for head in heads))
-    for name, case in cases.items():
-        for library in ("ours", "pythae"):
-            if (name, library) in found:
-                print(f"{name:22}{case.epochs:7}  {library:6}{row(found[name, library])}")
-    print("\nWhy seeds failed, how many, and in which epochs:")
-    for (name, library), one in found.items():
-        epochs = collections.defaultdict(list)
-        for run in one["runs"]:
-            if run["why"] is not None:
-                epochs[run["why"]].append(run["failed_in_epoch"] + 1)
-        for why, when in epochs.items():
-            print(f"  {name}, {library}: {len(when)} in {min(when)} to {max(when)}: {why}")
+def table(runs, groups):
+    """Of each group and library: how many trainings had which outcome, and the losses."""
+    rows = {}
+    for key, group in runs.groupby([*groups, "library"], sort=False):
+        counts = group["outcome"].value_counts()
+        ended = group[group["outcome"].isin(("well", "above start"))]
+        losses = {
+            f"{which}, {name}": f"{of(ended[which]):.4g}"
+            for which in ("first", "last")
+            for name, of in (("median", pd.Series.median), ("worst", pd.Series.max))
+        }
+        counts = {name: counts.get(name, 0) for name in OUTCOMES}
+        rows[key] = {**counts, "warned": int(group["warned"].sum()), **losses}
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index.names = [*groups, "library"]
+    return frame.to_string()
 
 
-def done_before(options, cases):
-    """What `--out` holds of these cases with these seeds and epochs."""
-    lines = options.out.read_text().splitlines() if options.out and options.out.exists() else ()
-    found = {}
-    for one in map(json.loads, lines):
-        case = cases.get(one["case"])
-        if case and (one["seeds"], one["epochs"]) == (options.seeds, case.epochs):
-            found[one["case"], one["library"]] = one
-    return found
+def report(runs):
+    runs = pd.DataFrame(runs).assign(outcome=[outcome(run) for run in runs])
+    # In the order of the lists above.
+    runs["problem"] = pd.Categorical(runs["problem"], PROBLEMS)
+    runs = runs.sort_values(["problem", "optimizer", "learning_rate", "library"])
+    for groups in ([], ["problem"], ["optimizer", "learning_rate"]):
+        print(table(runs, groups), end="\n\n")
+    print("Errors and silent failures:")
+    failed = runs[~runs["outcome"].isin(("well", "above start"))]
+    for _, run in failed.iterrows():
+        what = " ".join((run["error"] or run["outcome"]).split())[:150]
+        print("  " + ", ".join(str(run[name]) for name in KEY) + f": {what}")
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     peers.add_argument(parser)
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--epochs", type=int, help="for all cases; default: each case's own")
-    parser.add_argument("--cases", nargs="+", metavar="CASE", choices=CASES, default=[*CASES])
-    parser.add_argument("--only", choices=("ours", "pythae"))
-    parser.add_argument("--data-dir", help="has MNIST: it then stands for the bundled digits")
-    parser.add_argument("--out", type=Path, help="JSON lines, appended to")
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, required=True, help="JSON lines, appended to")
+    parser.add_argument("--pythae", action="store_true", help="train pythae's, not ours")
+    parser.add_argument("--table", action="store_true", help="train none: tables of --out")
+    options = parser.parse_args()
+    if options.pythae and not options.peer:
+        parser.error(peers.ADVICE)
+    return options
 
 
 def main():
     options = parse()
-    cases = {name: CASES[name] for name in options.cases}
-    if options.epochs:
-        cases = {name: case._replace(epochs=options.epochs) for name, case in cases.items()}
-    if options.only != "ours":
-        peers.advise(options)
-    libraries = [options.only] if options.only else ["ours", "pythae"]
-    if not options.peer:
-        libraries = [name for name in libraries if name != "pythae"]
-    found = done_before(options, cases)
-    for name, case in cases.items():
-        who = [library for library in libraries if (name, library) not in found]
-        images = images_of(case.images, options.data_dir)
-        for library, result in side_by_side(options, case, images, who):
-            result = {"case": name, "library": library, "epochs": case.epochs, **result}
-            found[name, library] = result
-            print(f"{name}, {library}: {result['seconds']:.0f} s", flush=True)
-            if options.out:
-                with options.out.open("a") as file:
-                    print(json.dumps(result), file=file)
-    table(found, cases)
+    lines = options.out.read_text().splitlines() if options.out.exists() else ()
+    runs = [json.loads(line) for line in lines]
+    done = {tuple(run[name] for name in KEY) for run in runs}
+    library = "pythae" if options.pythae else f"ours, {keras.backend.backend()}"
+    train = functools.partial(pythae, options=options) if options.pythae else ours
+    to_do = [one for one in TRAININGS if not options.table and (library, *one) not in done]
+    for problem, those in itertools.groupby(to_do, key=lambda one: one[0]):
+        for run in train(problem, [way for _, *way in those]):
+            runs.append({"library": library, "problem": problem, **run})
+            with options.out.open("a") as file:
+                print(json.dumps(runs[-1]), file=file)
+    report(runs)
 
 
 if __name__ == "__main__":

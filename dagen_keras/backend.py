@@ -58,6 +58,21 @@ def value_and_gradient(function, z):
     return values, tape.gradient(values, z)
 
 
+def cholesky(matrices):
+    """Lower Cholesky factors of (n, d, d), NaN for a matrix that has none.
+
+    Keras's `ops.cholesky` raises an error of TensorFlow's there, without XLA; where training has
+    diverged, a loss that is NaN is what `StopOnNonFiniteLoss` can explain.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.numpy.linalg.cholesky(matrices)
+    import tensorflow as tf
+
+    return tf.linalg.cholesky(matrices)
+
+
 @functools.cache
 def compiled(function):
     """`function` of arrays compiled by XLA; its keyword argument `settings` stays Python's.

@@ -6,14 +6,14 @@ It runs in an environment of its own, without this package:
     pythae-env/bin/pip install torch==2.13.0  # a CPU build is enough
     pythae-env/bin/pip install pythae==0.1.2
 
-Each command prints one line of JSON on stdout, and anything else on stderr:
+Each command prints lines of JSON on stdout, and anything else on stderr:
 
-    pythae-env/bin/python pythae_rhvae.py train --threads 1 --images images.npz
+    pythae-env/bin/python pythae_rhvae.py train --images images.npz --ways '[["Adam", 0.001]]'
 
-`step` times a training step (forward, backward, Adam), `sample` pythae's `RHVAESampler`. `train`
-counts the seeds whose training fails: the loss, or at the end a weight, is not finite, or pythae
-or PyTorch raises an error; and tells each seed's first, largest and last finite loss. `images` in
-the file is (n, height, width) or (n, height, width, 1), in [0, 1].
+`step` times a training step (forward, backward, optimizer), `sample` pythae's `RHVAESampler`: one
+line. `train` trains on all `images` of the file, (n, height, width, 1) in [0, 1], as one batch, and
+prints one line a training: its first loss, the mean of its last ones, whether all weights are
+finite, and the error if there was one. It ends at the first loss that is not finite.
 
 The networks are the paper's (pythae's defaults have 512 hidden units in encoder and decoder); the
 metric network is pythae's default, which has the paper's 400. With `--filters` they are
@@ -146,7 +146,7 @@ def step(options):
         start = time.perf_counter()
         training_step(model, optimizer, images)
         milliseconds.append(1000 * (time.perf_counter() - start))
-    return {"ms": statistics.median(milliseconds[5:]), "all_ms": milliseconds[5:]}
+    yield {"ms": statistics.median(milliseconds[5:]), "all_ms": milliseconds[5:]}
 
 
 def sample(options):
@@ -161,7 +161,7 @@ def sample(options):
         start = time.perf_counter()
         sampler.sample(options.chains, batch_size=options.chains)
         seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds), "all_seconds": seconds}
+    yield {"seconds": statistics.median(seconds), "all_seconds": seconds}
 
 
 def describe(error):
@@ -171,40 +171,29 @@ def describe(error):
     return f"{type(error).__name__}: {str(error)[:60]}... in {where or 'PyTorch'}"
 
 
-def failure_of(images, seed, options, losses):
-    """(epoch, why) of the first failure when training with this seed, or None; fills `losses`."""
-    torch.manual_seed(seed)
-    model = make_model(tuple(images.shape[1:]), options)
-    optimizer = torch.optim.Adam(model.parameters(), options.learning_rate)
-    for epoch in range(options.epochs):
-        for chosen in torch.randperm(len(images)).split(options.batch):
-            try:
-                loss = training_step(model, optimizer, images[chosen])
-            except (ArithmeticError, RuntimeError, ValueError) as error:
-                return epoch, describe(error)
-            if not math.isfinite(loss):
-                return epoch, f"loss {loss}"
-            losses.append(loss)
-        model.update()
-    if not all(torch.isfinite(weights).all() for weights in model.parameters()):
-        return options.epochs - 1, "weights not finite"
-    return None
-
-
 def train(options):
-    images = torch.from_numpy(np.load(options.images)["images"].astype("float32"))
-    images = images.squeeze(-1) if images.ndim == 4 else images
-    runs, start = [], time.perf_counter()
-    for seed in range(options.seeds):
-        losses = []
-        epoch, why = failure_of(images, seed, options, losses) or (None, None)
-        finite = losses or [None]  # Before the failure, if it failed.
-        found = {"first": finite[0], "largest": max(finite), "last": finite[-1]}
-        runs.append({"seed": seed, **found, "failed_in_epoch": epoch, "why": why})
-        print(runs[-1], file=sys.stderr, flush=True)
-    failed = sum(run["why"] is not None for run in runs)
-    seconds = time.perf_counter() - start
-    return {"seeds": options.seeds, "failed": failed, "seconds": seconds, "runs": runs}
+    """Yields the end of a training for each of `ways`, an optimizer and a learning rate."""
+    images = torch.from_numpy(np.load(options.images)["images"].astype("float32")).squeeze(-1)
+    for optimizer, learning_rate in json.loads(options.ways):
+        torch.manual_seed(0)
+        model = make_model(tuple(images.shape[1:]), options)
+        steps = getattr(torch.optim, optimizer)(model.parameters(), learning_rate)
+        losses, error = [], None
+        try:
+            while len(losses) < options.updates and (not losses or math.isfinite(losses[-1])):
+                losses.append(training_step(model, steps, images))
+                model.update()
+        except (ArithmeticError, RuntimeError, ValueError) as raised:
+            error = describe(raised)
+        yield {
+            "optimizer": optimizer,
+            "learning_rate": learning_rate,
+            "first": losses[0] if losses else None,
+            "last": statistics.fmean(losses[-options.window :]) if losses else None,
+            "finite_weights": all(bool(w.isfinite().all()) for w in model.parameters()),
+            "error": error,
+            "warned": False,
+        }
 
 
 def add(parser, defaults):
@@ -231,7 +220,8 @@ def parse():
     of_train = commands.add_parser("train", parents=[model])
     of_train.set_defaults(run=train)
     of_train.add_argument("--images", required=True, help="an .npz file with the array `images`")
-    add(of_train, {"learning-rate": 1e-3, "seeds": 20, "epochs": 100})
+    of_train.add_argument("--ways", required=True, help="JSON: pairs of optimizer, learning rate")
+    add(of_train, {"updates": 300, "window": 10})
     return parser.parse_args()
 
 
@@ -239,10 +229,12 @@ def main():
     options = parse()
     logging.getLogger("pythae").setLevel(logging.ERROR)
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    with contextlib.redirect_stdout(sys.stderr):
-        found = options.run(options)
     versions = {name: importlib.metadata.version(name) for name in ("torch", "pythae")}
-    print(json.dumps(found | versions | {"threads": torch.get_num_threads()}), flush=True)
+    versions |= {"threads": torch.get_num_threads()}
+    stdout = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        for found in options.run(options):
+            print(json.dumps(found | versions), file=stdout, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,30 @@
 
 import contextlib
 import operator
+import warnings
 
 import keras
 import numpy as np
+from keras import ops
 
 from dagen_keras import backend
 
 
+HELP = (
+    "What may help: a smaller learning rate, clipped gradients (`clipnorm=1` of the optimizer), "
+    "Adam where it was SGD, and images in [0, 1] where the loss asks for them."
+)
+
+
 class NonFiniteLossError(FloatingPointError):
-    """The training loss became NaN or infinite; says in which epoch and which term."""
+    """The training loss, or a weight, became NaN or infinite; says where and what may help."""
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Raises `NonFiniteLossError` as soon as the training loss is NaN or infinite.
+
+    The weights are looked at when an epoch ends: a last step can break them, and without XLA
+    TensorFlow's ReLU hides the NaN of a hidden layer from the loss.
 
     Args:
         what: what is being trained, for the message.
@@ -27,16 +38,62 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
+        self.optimizer = described(self.model.optimizer)
 
     def on_train_batch_end(self, batch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
         if not np.isfinite(values.get("loss", 0.0)):
             terms = ", ".join(f"{name} = {value:g}" for name, value in values.items())
-            raise NonFiniteLossError(
-                f"Training {self.what} stopped in epoch {self.epoch + 1}, at batch {batch + 1}: "
-                f"{terms}. A smaller learning rate, or images in [0, 1] where the loss asks for "
-                "them, may help."
+            self._stop(f"in epoch {self.epoch + 1}, at batch {batch + 1}: {terms}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        weights = self.model.weights
+        broken = [w.path for w in weights if not np.isfinite(ops.convert_to_numpy(w)).all()]
+        if broken:
+            self._stop(
+                f"after epoch {epoch + 1}: {len(broken)} of its {len(weights)} weights hold NaN or "
+                f"infinity, the first is {broken[0]}"
             )
+
+    def _stop(self, seen):
+        raise NonFiniteLossError(f"Training {self.what} stopped {seen} ({self.optimizer}). {HELP}")
+
+
+class WarnOfHigherLoss(keras.callbacks.Callback):
+    """Warns once, after training, if the loss ended a fifth or more above its start.
+
+    The start is the loss of the first step, the end the mean over the last epoch.
+
+    Args:
+        what: what is being trained, for the message.
+    """
+
+    def __init__(self, what="the model"):
+        super().__init__()
+        self.what = what
+
+    def on_train_begin(self, logs=None):
+        self.first = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.first is None:
+            self.first = float(logs["loss"])
+
+    def on_train_end(self, logs=None):
+        last = float((logs or {}).get("loss", np.nan))
+        if self.first is not None and last - self.first > 0.2 * abs(self.first):
+            warnings.warn(
+                f"Training {self.what} ended above its start: the loss was {self.first:.4g} in the "
+                f"first step and is {last:.4g}, the mean over the last epoch "
+                f"({described(self.model.optimizer)}). {HELP}",
+                stacklevel=2,
+            )
+
+
+def described(optimizer):
+    """An optimizer's kind and its learning rate now."""
+    rate = float(ops.convert_to_numpy(optimizer.learning_rate))
+    return f"{type(optimizer).__name__}, learning rate {rate:g}"
 
 
 class FollowSchedule(keras.callbacks.Callback):
@@ -65,9 +122,14 @@ def prepare_fit(model, callbacks):
         strategy = getattr(model, "distribute_strategy", None)
         with strategy.scope() if strategy else contextlib.nullcontext():
             model.optimizer.build(model.trainable_variables)
-    if not isinstance(callbacks, list | tuple):
-        callbacks = [] if callbacks is None else [callbacks]
-    return [*callbacks, StopOnNonFiniteLoss(f"the model '{model.name}'")]
+    return [*as_list(callbacks), StopOnNonFiniteLoss(f"the model '{model.name}'")]
+
+
+def as_list(callbacks):
+    """The callbacks given to a `fit`: one, several or None, as a list."""
+    if isinstance(callbacks, list | tuple):
+        return list(callbacks)
+    return [] if callbacks is None else [callbacks]
 
 
 class ReusableModel:

@@ -1,4 +1,5 @@
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -86,6 +87,32 @@ def test_nan_in_the_loss_stops_and_says_where_and_the_model_survives(images):
     assert np.isfinite(_flat(model.variables)).all()
     new = models.ReusableModel(_build, optimizer="sgd").fresh(0)
     np.testing.assert_array_equal(_flat(model.variables), _flat(new.variables))
+
+
+def test_weights_that_the_last_step_broke_stop_training(images):
+    # The one step's loss is finite, what it makes of the weights is not.
+    model = models.ReusableModel(_build, optimizer=lambda: keras.optimizers.SGD(1e38)).fresh(0)
+    said = r"after epoch 1: \d+ of its \d+ weights hold NaN or infinity, .* \(SGD, .*1e\+38\)"
+    with pytest.raises(models.NonFiniteLossError, match=said):
+        models.fit_passes(model, images, 1, 100)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "warned"),
+    [(10, 11.9, 0), (10, 12.1, 1), (10, -10, 0), (-10, -8.1, 0), (-10, -7.9, 1)],
+)
+def test_a_loss_that_ends_a_fifth_above_its_start_is_told(first, last, warned):
+    callback = models.training.WarnOfHigherLoss("the model of class 3")
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.5))
+    callback.set_model(model)
+    with warnings.catch_warnings(record=True) as caught:
+        callback.on_train_begin()
+        for loss in (first, 1e6, last):  # Only the ends count.
+            callback.on_train_batch_end(0, {"loss": loss})
+        callback.on_train_end({"loss": last})
+    assert len(caught) == warned
+    assert all("class 3" in str(w.message) and "rate 0.5" in str(w.message) for w in caught)
 
 
 def test_fit_passes_gives_one_entry_a_window(images):

@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 from keras import ops
 
+from dagen_keras import backend
+
 # Up to so many dimensions, what is done with a matrix is written out entry by entry.
 UNROLLED = 3
 # A bound on float32's relative rounding error in a sum of matrices, with room.
@@ -152,7 +154,7 @@ def _invert(matrices, smallest):
     trace = ops.trace(matrices, axis1=1, axis2=2)[:, None, None]
     identity = ops.eye(matrices.shape[-1], dtype=matrices.dtype)
     matrices = matrices + ops.relu(ROUNDING * trace - 0.1 * smallest) * identity
-    lower = ops.cholesky(matrices)
+    lower = backend.cholesky(matrices)
     log_volume = -ops.sum(ops.log(ops.diagonal(lower, axis1=1, axis2=2)), axis=-1)
     inverse = ops.solve_triangular(lower, ops.broadcast_to(identity, ops.shape(lower)), lower=True)
     return ops.matmul(ops.swapaxes(inverse, 1, 2), inverse), log_volume
