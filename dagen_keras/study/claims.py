@@ -20,7 +20,7 @@ from dagen_keras.evaluate.verdicts import (
     holm,
     paired_verdict,
 )
-from dagen_keras.study.frame import by_seed, select
+from dagen_keras.study.frame import by_seed, column, select
 from dagen_keras.study.packing import unpack
 
 FIRST_LOOK, SECOND_LOOK = 8, 16  # Seeds, numbered from 0.
@@ -197,8 +197,11 @@ class Comparison:
         return verdict, 1
 
     def _gate(self, frame):
-        """Whether each group passes each gate, and what they say."""
-        looks = [gate.look(select(frame, side)) for gate in self.gates for side in self.sides()]
+        """Whether each method of each group passes each gate, and what they say."""
+        sides = [select(frame, side) for side in self.sides()]
+        groups = [rows.groupby(column(rows, "method"), dropna=False) for rows in sides]
+        methods = [rows for group in groups for _, rows in group]
+        looks = [gate.look(rows) for gate in self.gates for rows in methods]
         texts = dict.fromkeys(text for _, text in looks if text)
         return all(passed for passed, _ in looks), "; ".join(texts)
 
