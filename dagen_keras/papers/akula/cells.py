@@ -170,10 +170,8 @@ def vaes(cell, bench):
             history = models.fit_passes(model, images, s.epochs, s.batch, seed=seed, windows=LOOKS)
             settled.append(1 - fell(history.history["loss"]))
             found.append(Fitted(model))
-        named = judge_of_two(cell, bench).of_vaes(
-            (label, one.model) for label, one in enumerate(found)
-        )
-        return found, {"settled": min(settled), **named}
+        each = ((label, one.model) for label, one in enumerate(found))
+        return found, {"settled": min(settled), **judge_of_two(cell, bench).of_vaes(each)}
 
     return bench.fitted(key(cell, kind, "vae", "naming"), fit)
 
@@ -224,12 +222,12 @@ def gans(cell, bench, together=False):
 
 def calibrated(calibration):
     """How a discriminator was calibrated, with scores and curves before and after."""
-    report, both = {"calibration": calibration.method, "reliability": {}}, ("before", "after")
-    for when in both:
+    report = {"calibration": calibration.method, "reliability": {}}
+    for when in ("before", "after"):
         score, shares = getattr(calibration, when), getattr(calibration, f"probabilities_{when}")
         report |= {f"brier_{when}": round(score.brier, 5), f"z_{when}": round(score.z, 3)}
-        curve = reliability(shares, calibration.real).round(4)
-        report["reliability"][when] = curve.to_dict("list")
+        curve = reliability(shares, calibration.real).round(4).to_dict("list")
+        report["reliability"][when] = curve
     return report
 
 
@@ -255,11 +253,10 @@ def decode(fitted, cell, n):
         model, seed = one.model, backend.subseed(cell.seed, "drawn", cell.method, label)
         latent = SAMPLERS[METHODS[cell.method][1]](model, n, seed)
         images.append(models.predict(model.decoder, latent))
-        codes = (
-            set(map(tuple, np.asarray(model.metric.centroids))) if hasattr(model, "metric") else ()
-        )
-        unmoved.append(np.mean([point in codes for point in map(tuple, latent)]))
-    seconds = (time.perf_counter() - start) / (n * len(images))
+        codes = model.metric.centroids if hasattr(model, "metric") else []
+        codes = set(map(tuple, np.asarray(codes)))
+        unmoved += [point in codes for point in map(tuple, latent)]
+    seconds = (time.perf_counter() - start) / len(unmoved)
     return images, {"unmoved": float(np.mean(unmoved)), "seconds_an_image": seconds}
 
 
@@ -310,16 +307,16 @@ def samples(cell, bench):
     `nearest` is the median distance to the nearest of the images that generators see; of "pure"
     that of held-out images.
     """
-    real, of_judge = (
-        real_images(cell, bench),
-        {"judge_accuracy": judge_of_two(cell, bench).accuracy},
-    )
-    images, report = (real.seen, of_judge) if cell.method == "pure" else drawn(cell, bench)
+    real, judge = real_images(cell, bench), judge_of_two(cell, bench)
+    if cell.method == "pure":
+        images, report = real.seen, {"judge_accuracy": judge.accuracy}
+    else:
+        images, report = drawn(cell, bench)
     images = [of_class[: len(real.test[0])] for of_class in images]
     x, y = joined(real.held_out if cell.method == "pure" else images)
     distances = evaluate.nearest_training_distance(x, joined(real.seen)[0])
     report = report | scores(cell, bench, images) | {"nearest": float(np.median(distances))}
-    report["named"] = judge_of_two(cell, bench).share_named(x, y)
+    report["named"] = judge.share_named(x, y)
     if cell.seed == 0 and cell.method != "pure":
         columns = COLUMNS[METHODS[cell.method][0]]
         report |= {f"png_{label}": sheet(one, columns) for label, one in enumerate(images)}
@@ -341,9 +338,8 @@ def select(cell, bench):
     real, (found, _) = real_images(cell, bench), gans(cell, bench)
     images, report = choose(found, cell, len(real.test[0]), "select")
     for name, shown in (("log_odds", images), ("real_log_odds", real.test)):
-        odds = [
-            one.gan.log_odds(x, np.zeros(len(x), int)) for one, x in zip(found, shown, strict=True)
-        ]
+        pairs = zip(found, shown, strict=True)
+        odds = [one.gan.log_odds(x, np.zeros(len(x), int)) for one, x in pairs]
         report[name] = [round(float(q), 4) for q in np.quantile(np.concatenate(odds), QUANTILES)]
     return scores(cell, bench, images) | report
 
@@ -391,12 +387,9 @@ def fit_classifier(cell, bench, images, synthetic=None):
     All training sets take as many updates and are looked at after as many: an epoch is a pass over
     a set with added images.
     """
-    s, seed, real = (
-        cell.classifier,
-        backend.subseed(cell.seed, "classifier"),
-        real_images(cell, bench),
-    )
-    model, rows = classifier(bench, images[0].shape[1:]).fresh(seed), []
+    s, real = cell.classifier, real_images(cell, bench)
+    seed, rows = backend.subseed(cell.seed, "classifier"), []
+    model = classifier(bench, images[0].shape[1:]).fresh(seed)
     updates = s.epochs * -(-2 * sum(map(len, real.train)) // s.batch)
     looks = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda *_: rows.append(look(model, joined(real.test), synthetic))

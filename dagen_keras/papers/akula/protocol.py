@@ -1,6 +1,5 @@
 """Akula et al.: settings, grid and claims of the protocol, version 2."""
 
-import itertools
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,20 +25,16 @@ LOOKS = 10  # At a GAN's inception score, and windows of a VAE's loss, in a trai
 
 
 class Images(Settings):
-    """How many images of both classes together, equally many of each, at most.
-
-    Of each class `held_out` training images are shown to the classifier and to no generator: they
-    calibrate its discriminator. The `reserve`, of all classes, is what the judge names.
-    """
+    """How many images of both classes together, equally many of each, at most."""
 
     train: Even = 5000
-    held_out: Annotated[int, Field(ge=50)] = 250
+    held_out: Annotated[int, Field(ge=50)] = 250  # Of a class; no generator sees them.
     test: Annotated[int, Field(ge=20, multiple_of=2)] = 2000
-    reserve: Positive = 2000
+    reserve: Positive = 2000  # Of all classes' training images; nothing trains on them.
 
 
 class Vae(Settings):
-    """A VAE of each class; both kinds have these. The paper's stop after some 450 epochs."""
+    """The VAE and the RHVAE of each class. (The paper's stop after some 450 epochs.)"""
 
     epochs: Annotated[int, Field(ge=2)] = 150
     batch: Positive = 200
@@ -130,30 +125,25 @@ def cells(s, frame):
         shares = (seed, "all" if kind == "all" else "each")
         grid.append(cell(kind, seed=seed, dataset=s.dataset, shares=shares, **factors, **parts))
 
-    classifier, scored, named = (
-        {"classifier": s.classifier},
-        {"judging": s.judging},
-        {"naming": s.naming},
-    )
-    of = dict.fromkeys(VAES, {"vae": s.vae, **named})
-    of |= dict.fromkeys(GANS, {"gan": s.gan, **scored})
+    of = dict.fromkeys(VAES, {"vae": s.vae}) | dict.fromkeys(GANS, {"gan": s.gan})
+    judges, classifier = {"judging": s.judging, "naming": s.naming}, {"classifier": s.classifier}
     for seed in range(max(s.seeds, s.shown_seeds)):
         shown, wanted = seed < s.shown_seeds, seed < s.seeds
         if wanted:
-            add("samples", seed, "pure", **scored, **named)
+            add("samples", seed, "pure", **judges)
             add("classify", seed, "pure", **classifier)
             add("classify", seed, "duplicates", "added", **classifier)
         for method in SETS:
             if wanted:
-                add("samples", seed, method, **of[method] | scored | named)
+                add("samples", seed, method, **of[method], **judges)
             for regime in ["added"] * wanted + ["replaced"] * shown:
-                add("classify", seed, method, regime, **classifier, **of[method])
+                add("classify", seed, method, regime, **classifier, **of[method], **judges)
             if shown and method == "GAN":
-                chains = itertools.product(["MH-GAN"], s.chain_lengths)
-                for way, length in [("GAN", None), ("DRS-GAN", None), *chains]:
-                    add("select", seed, way, chain_length=length, **of["GAN"])
+                ways = [("GAN", None), ("DRS-GAN", None), *(("MH-GAN", k) for k in s.chain_lengths)]
+                for way, length in ways:
+                    add("select", seed, way, chain_length=length, **of["GAN"], **judges)
         for method in GANS if wanted else ():
-            add("all", seed, method, **of[method])
+            add("all", seed, method, **of[method], **judges)
     return grid
 
 
@@ -172,30 +162,25 @@ def fall(ours, pure):
     return 1 - ours / pure
 
 
+def both(form, id, value, better, worse, **more):
+    """A claim on real and on mixed test images; their predicted classes stand beside accuracies."""
+    images = {"accuracy": "classes", "start": "classes_start"}.get(value)
+    for test, end in (("r", ""), ("m", "_mixed")):
+        more |= {"gates": GATED, "images": images and images + end}
+        yield form(id + test, value + end, better, worse, **more)
+
+
 PURE = {"kind": "classify", "method": "pure", "regime": None}
 ONE, ALL = ({m: {"kind": kind, "method": m} for m in GANS} for kind in ("samples", "all"))
-REAL, MIXED = (
-    {"gates": GATED, "images": "classes"},
-    {"gates": GATED, "images": "classes_mixed"},
-)
-START, START_MIXED = {**REAL, "images": "classes_start"}, {**MIXED, "images": "classes_start_mixed"}
-LOSS = {"gates": GATED, "difference": fall}
 SCORE = {"gates": GATED, "scale": 1.0, "smallest": 0.05}
-MANIFOLD, VAE, MH, GAN = map(added, ("manifold VAE", "VAE", "MH-GAN", "GAN"))
 CLAIMS = (
-    Larger("1r", "accuracy", added(SETS), PURE, **REAL),
-    Larger("1m", "accuracy_mixed", added(SETS), PURE, **MIXED),
-    Larger("2r", "accuracy", MANIFOLD, VAE, **REAL),
-    Larger("2m", "accuracy_mixed", MANIFOLD, VAE, **MIXED),
-    NotWorse("3r", "accuracy", MH, GAN, **REAL),
-    NotWorse("3m", "accuracy_mixed", MH, GAN, **MIXED),
-    Larger("4sr", "start", added(VAES), added(GANS), **START),
-    Larger("4sm", "start_mixed", added(VAES), added(GANS), **START_MIXED),
-    Larger("4er", "accuracy", added(VAES), added(GANS), **REAL),
-    Larger("4em", "accuracy_mixed", added(VAES), added(GANS), **MIXED),
+    *both(Larger, "1", "accuracy", added(SETS), PURE),
+    *both(Larger, "2", "accuracy", added("manifold VAE"), added("VAE")),
+    *both(NotWorse, "3", "accuracy", added("MH-GAN"), added("GAN")),
+    *both(Larger, "4s", "start", added(VAES), added(GANS)),
+    *both(Larger, "4e", "accuracy", added(VAES), added(GANS)),
     Larger("5a", "inception", ALL["MH-GAN"], ALL["GAN"], **SCORE),
     Larger("5b", "inception", ONE["MH-GAN"], ONE["GAN"], **SCORE),
     Larger("6", "inception", ONE["GAN"], ALL["GAN"], **SCORE),
-    Larger("7r", "loss", added(SETS), PURE, **LOSS),
-    Larger("7m", "loss_mixed", added(SETS), PURE, **LOSS),
+    *both(Larger, "7", "loss", added(SETS), PURE, difference=fall),
 )

@@ -11,7 +11,6 @@ from dagen_keras.papers.akula.protocol import CLAIMS, CLASSES, GANS, PURE, QUANT
 from dagen_keras.study.evidence import by_group
 from dagen_keras.study.frame import by_seed, column, select
 
-SHEETS = (("figure4", "figure10", "figure11"), ("figure3", "figure12", "figure13"))  # By class.
 OF_RUNS = ("accuracy", "accuracy_mixed", "pure_accuracy_mixed", "gain", "gain_mixed", "loss")
 CURVES = ("figure7", "figure7_loss", "figure9", "figure9_loss", "figure14")
 
@@ -32,18 +31,15 @@ def parts(frame):
     classified, drawn = (select(frame, {"kind": kind}) for kind in ("classify", "samples"))
     selected, gans = by_selection(frame), by_class(select(frame, {"method": "GAN"}))
     of_each = select(gans, {"kind": "samples"})
-    sheets = {
-        name: drawn.assign(png=column(drawn, f"png_{label}"))
-        for label, names in enumerate(SHEETS)
-        for name in names
-    }
+    first, second = (drawn.assign(png=column(drawn, f"png_{label}")) for label in (0, 1))
     return {
         "accuracy": with_pure(classified),
         "without_vaes": without_vaes(frame) if len(classified) else frame[:0],
         "selection": selected,
         "calibration": of_each,
         **dict.fromkeys(CURVES, by_test(classified)),
-        **sheets,
+        **dict.fromkeys(("figure4", "figure10", "figure11"), first),
+        **dict.fromkeys(("figure3", "figure12", "figure13"), second),
         "figure8": gans,
         "fid_by_selection": selected,
         "log_odds": by_quantile(selected),
