@@ -60,16 +60,11 @@ def bench(toy, monkeypatch):
 fits = pytest.fixture(record_fits)
 
 
-@pytest.fixture
-def spy(monkeypatch):
-    """`spy(owner, name)`: the calls of a function from now on, which does what it did."""
-
-    def watch(owner, name):
-        calls, original = [], getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *a, **k: calls.append((a, k)) or original(*a, **k))
-        return calls
-
-    return watch
+def spy(monkeypatch, owner, name):
+    """The calls of a function from now on, which does what it did."""
+    calls, original = [], getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *a, **k: calls.append((a, k)) or original(*a, **k))
+    return calls
 
 
 def ids(images):
@@ -123,8 +118,9 @@ def test_which_images_generators_classifiers_and_scores_see(bench, toy, together
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_what_reaches_a_gans_training_and_its_calibration(bench, fits, spy, together):
-    made, calibrated = spy(cells, "CalibratedDiscriminator"), spy(discriminator, "calibrate")
+def test_what_reaches_a_gans_training_and_its_calibration(bench, fits, monkeypatch, together):
+    made = spy(monkeypatch, cells, "CalibratedDiscriminator")
+    calibrated = spy(monkeypatch, discriminator, "calibrate")
     cell = find("samples", "GAN")
     real = cells.real_images(cell, bench, together)
     found, said = cells.gans(cell, bench, together)
@@ -139,24 +135,22 @@ def test_what_reaches_a_gans_training_and_its_calibration(bench, fits, spy, toge
     assert len(said["gans"][0]["inception_by_look"]) == protocol.LOOKS
     assert said["diversity"] == min(one["diversity"] for one in said["gans"])
     # A GAN stays what it is when the next is trained.
-    x, y = np.full((3, 8, 8, 3), 0.5, "float32"), np.zeros(3, int)
-    first, other = found[0].gan.log_odds(x, y), found[-1].gan.log_odds(x, y)
+    first, other, again = (one.log_odds(real.test[0]) for one in (found[0], found[-1], found[0]))
+    np.testing.assert_array_equal(first, again)
     assert together or not np.allclose(first, other)
-    np.testing.assert_array_equal(found[0].gan.log_odds(x, y), first)
 
 
-def test_chains_start_at_held_out_images_have_k_proposals_and_restart(bench, fits, spy):
-    asked, cell = spy(discriminator, "select_by_metropolis_hastings"), find("samples", "MH-GAN")
+def test_chains_start_at_held_out_images_have_k_proposals_and_restart(bench, fits, monkeypatch):
+    asked = spy(monkeypatch, discriminator, "select_by_metropolis_hastings")
+    cell = find("samples", "MH-GAN")
     images, said = cells.drawn(cell, bench)
     found, real = cells.gans(cell, bench)[0], cells.real_images(cell, bench)
-    for ((_, _, starts, n, k, _), _), one, held_out, own in zip(
-        asked, found, real.held_out, images, strict=True
-    ):
-        np.testing.assert_allclose(starts, one.log_odds(held_out), rtol=1e-3, atol=1e-4)
-        assert (n, k) == (TRAIN + TEST, 3) and len(own) == n
-    assert said["restarted"] and said["proposals_an_image"] == pytest.approx(
-        3 + 4 * said["restarted"]
-    )
+    for label, ((_, _, starts, n, k, _), _) in enumerate(asked):
+        expected = found[label].log_odds(real.held_out[label])
+        np.testing.assert_allclose(starts, expected, rtol=1e-3, atol=1e-4)
+        assert (n, k, len(images[label])) == (TRAIN + TEST, 3, TRAIN + TEST)
+    proposals = 3 + 4 * said["restarted"]
+    assert said["proposals_an_image"] == pytest.approx(proposals) and proposals > 3
     cells.COMPUTE["select"](find("select", "MH-GAN", chain_length=5), bench)
     assert [given[4] for given, _ in asked[2:]] == [5, 5]
     assert [c.chain_length for c in GRID if c.kind == "select"] == [None, None, 1, 5]
@@ -190,8 +184,9 @@ def test_what_reaches_a_vaes_training_and_how_it_is_drawn_from(bench, monkeypatc
     assert said["settled"] == pytest.approx(0.95) and said["judge_accuracy"] == 0.9
 
 
-def test_images_are_scored_against_test_images_beside_those_seen(bench, spy, monkeypatch):
-    referred, real = spy(FeatureSpace, "reference"), cells.real_images(find("all", "GAN"), bench)
+def test_images_are_scored_against_test_images_beside_those_seen(bench, monkeypatch):
+    referred = spy(monkeypatch, FeatureSpace, "reference")
+    real = cells.real_images(find("all", "GAN"), bench)
     new = [np.clip(own[:, ::-1] + 0.01, 0, 1) for own in real.train]
     monkeypatch.setattr(cells, "drawn", lambda cell, bench: (new, {"settled": 1.0}))
     found = cells.COMPUTE["samples"](find("samples", "VAE"), bench)
@@ -208,10 +203,10 @@ def test_images_are_scored_against_test_images_beside_those_seen(bench, spy, mon
     assert picture(found["png_1"]).ndim == 3 and "png_0" not in pure
 
 
-def test_the_judge_has_all_images_but_the_reserve_mirrored_and_shifted(toy, spy, fits):
+def test_the_judge_has_all_images_but_the_reserve_mirrored_and_shifted(toy, monkeypatch, fits):
     bench = Bench()
     bench.once(("data", "cifar10"), lambda: toy)
-    calls = spy(cells, "train")
+    calls = spy(monkeypatch, cells, "train")
     judge = cells.judge_of_two(find("samples", "VAE"), bench)
     ((_, (x, y), batch, updates, _, _), more) = calls[0]
     free, _ = reserved(280, 20)
@@ -226,9 +221,8 @@ def test_a_look_on_real_and_on_mixed_images_by_hand():
     y, first = np.array([0, 1, 1, 1]), np.array([[1, 1, 9, 9], [9, 1, 1, 1]], "float32") / 10
     real, synthetic = ((np.tile(v[:, None, None, None], (8, 8, 3)), y) for v in first)
     # Logits that differ by 2 either way: a right name costs log(1 + e^-2), a wrong one 2 more.
-    model = types.SimpleNamespace(
-        predict_on_batch=lambda x: np.where(x[:, 0, 0, :1] > 0.5, [0, 2], [2, 0])
-    )
+    model = types.SimpleNamespace()
+    model.predict_on_batch = lambda x: np.where(x[:, 0, 0, :1] > 0.5, [0, 2], [2, 0])
     found, alone = (cells.look(model, real, other) for other in (synthetic, None))
     right, unpacked = np.log1p(np.exp(-2)), unpack(found["classes_mixed"])
     assert (found["accuracy"], found["accuracy_mixed"]) == (3 / 4, 3 / 8)
@@ -241,14 +235,13 @@ def test_a_look_on_real_and_on_mixed_images_by_hand():
 
 
 @pytest.mark.parametrize("which", ["pure", "duplicates added", "GAN added", "GAN replaced"])
-def test_training_sets_have_equal_updates_and_hold_what_they_say(
-    bench, fits, spy, monkeypatch, which
-):
+def test_training_sets_have_equal_updates_and_what_they_say(bench, fits, monkeypatch, which):
     method, regime = [*which.split(), None][:2]
     new = np.random.default_rng(1).random((2, TRAIN + TEST, 8, 8, 3), dtype="float32")
     given = {"diversity": 0.7, "acceptance_rate": 0.5}
     monkeypatch.setattr(cells, "drawn", lambda cell, bench: (list(new), given))
-    looked, real = spy(cells, "look"), cells.real_images(find("samples", "GAN"), bench)
+    looked = spy(monkeypatch, cells, "look")
+    real = cells.real_images(find("samples", "GAN"), bench)
     found = cells.COMPUTE["classify"](find("classify", method, regime), bench)
     train, synthetic = ids(np.concatenate(real.train)), ids(np.concatenate(new[:, :TRAIN]))
     truth = {x.tobytes(): y for own in (real.train, new) for y in (0, 1) for x in own[y]}
@@ -293,7 +286,7 @@ def test_the_overnight_profile_is_the_protocols():
 
 
 def frame(on_real, on_mixed=None):
-    """Eight seeds of pure and the four sets, of accuracies in % by method and the paper's losses."""
+    """Eight seeds of pure and the four sets: accuracies in % by method, and the paper's losses."""
     rows = []
     for seed, method in itertools.product(range(8), on_real):
         off = 1 + 0.1 * np.random.default_rng(seed).uniform(-1, 1)
