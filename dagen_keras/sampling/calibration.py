@@ -72,8 +72,9 @@ def calibrate(log_odds, real, method="best", seed=0):
     Args:
         log_odds: log(D / (1 - D)) of images the discriminator was not trained on, array (n,).
         real: which of them are real, bool array (n,).
-        method: "isotonic", "logistic", "none", or "best": the one of the first two with the lower
-            Brier score over 5 folds.
+        method: "isotonic", "logistic", "none", or "best": the one of the three with the lowest
+            Brier score on images left out. A map that the held-out images do not show to be
+            better than none is noise.
         seed: of the folds.
 
     Returns:
@@ -82,31 +83,31 @@ def calibrate(log_odds, real, method="best", seed=0):
     Raises:
         ValueError: if an argument is not as above, or a kind has too few images.
     """
-    tried = {"none": [], "best": list(_FITS)} | {name: [name] for name in _FITS}
-    if method not in tried:
-        raise ValueError(f"method must be one of {', '.join(tried)}; got {method!r}.")
+    candidates = {"none": ["none"], "best": ["none", *_FITS]} | {name: [name] for name in _FITS}
+    if method not in candidates:
+        raise ValueError(f"method must be one of {', '.join(candidates)}; got {method!r}.")
     log_odds, real = _pair(log_odds, real, "log_odds")
     n_real, n_generated = real.sum(), (~real).sum()
-    if tried[method] and min(n_real, n_generated) < N_FOLDS:
+    if method != "none" and min(n_real, n_generated) < N_FOLDS:
         raise ValueError(
             f"calibration needs {N_FOLDS} or more held-out images of each kind for its folds; "
             f"got {n_real} real and {n_generated} generated ones."
         )
     probabilities = {"none": expit(log_odds)}
-    for name in tried[method]:
+    for name in (name for name in candidates[method] if name in _FITS):
         probabilities[name] = _out_of_fold(name, log_odds, real, seed)
     scores = {
         name: CalibrationScore(brier_score(p, real), calibration_z(p, real))
         for name, p in probabilities.items()
     }
-    chosen = min(tried[method] or ["none"], key=lambda name: scores[name].brier)
+    chosen = min(candidates[method], key=lambda name: scores[name].brier)
     return Calibration(
         chosen,
         scores,
         real,
         probabilities["none"],
         probabilities[chosen],
-        _fit(chosen, log_odds, real) if tried[method] else np.copy,
+        np.copy if chosen == "none" else _fit(chosen, log_odds, real),
     )
 
 

@@ -116,6 +116,15 @@ def test_best_is_isotonic_for_a_bent_scale_and_logistic_for_an_affine_one(rng):
     assert calibration.after is calibration.scores["logistic"]
 
 
+def test_best_is_none_for_log_odds_that_are_right(rng):
+    log_ratio, real = draw(rng, 20, 20)
+    calibration = calibrate(log_ratio, real)
+    assert calibration.method == "none"
+    assert set(calibration.scores) == {"none", "isotonic", "logistic"}
+    assert calibration.after is calibration.before
+    np.testing.assert_array_equal(calibration(log_ratio), log_ratio)
+
+
 @pytest.mark.parametrize(("n_real", "n_generated"), [(20000, 20000), (20000, 4000), (4000, 20000)])
 def test_calibrated_log_odds_are_the_log_ratio_of_densities(rng, n_real, n_generated):
     log_ratio, real = draw_shifted(rng, n_real, n_generated)

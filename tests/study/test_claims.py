@@ -38,8 +38,11 @@ def frame(differences, dataset="mnist", **columns):
     return pd.DataFrame(rows).assign(dataset=dataset, kind="fill")
 
 
+SIDES = {"better": {"method": "gan"}, "worse": {"method": "none"}}
+
+
 def make(form=Larger, id="1", **given):
-    return form(id, "accuracy", {"method": "gan"}, {"method": "none"}, **given)
+    return form(id, "accuracy", **{**SIDES, **given})
 
 
 @pytest.mark.parametrize(
@@ -155,6 +158,12 @@ def test_each_method_must_pass_its_gate():
     two = pd.concat([rows[rows["method"] == "gan"], frame(UP, "digits")])
     passed, text = GATES[0].look(two)
     assert passed and text == "share trained 0.990, asked 0.9"
+    # Of a side of two methods each is asked, not both together.
+    other = rows[rows["method"] == "gan"].assign(method="vae", trained=0.89)
+    both = make(gates=GATES[:1], better={"method": ["gan", "vae"]})
+    rows.loc[rows["method"] == "none", "trained"] = np.nan
+    decided = both.decide(pd.concat([rows, other], ignore_index=True), listed())
+    assert decided.reason == "gate missed" and "0.990, asked 0.9; " in decided.gate
 
 
 def test_later_seeds_do_not_change_what_eight_decided():

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from dagen_keras.datasets import Dataset
 
@@ -79,3 +80,22 @@ def record_fits(monkeypatch):
 
     monkeypatch.setattr(keras.Model, "fit", fit)
     return found
+
+
+def spy(monkeypatch, owner, name):
+    """The calls of a function from now on, which does what it did."""
+    calls, original = [], getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *a, **k: calls.append((a, k)) or original(*a, **k))
+    return calls
+
+
+def ids(*images):
+    """The images of these arrays as a set, to be compared and counted."""
+    return {image.tobytes() for array in images for image in array}
+
+
+def check_adam(model, *expected):
+    """The optimizer is Adam, with this learning rate and beta_1."""
+    config = model.optimizer.get_config()
+    assert type(model.optimizer) is keras.optimizers.Adam
+    assert (config["learning_rate"], config["beta_1"]) == pytest.approx(expected)
