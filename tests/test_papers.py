@@ -15,11 +15,10 @@ from dagen_keras.runs.execution import tasks
 from dagen_keras.study import PROFILES, Bench, Comparison, Shown
 from dagen_keras.study.claims import FIRST_LOOK
 
-KEYS = [key for key in papers.KEYS if papers.get(key).protocol_version >= 2]
 EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 PAIRED = ("Larger", "Within", "NotLarger", "NotWorse", "Exceeds")
 
-every_paper = pytest.mark.parametrize("key", KEYS)
+every_paper = pytest.mark.parametrize("key", papers.KEYS)
 
 
 def grid(study, profile):
@@ -46,8 +45,8 @@ def shown(part):
 def test_a_profile_lists_cells_each_once(key, profile):
     study = papers.get(key)
     if profile not in study.profiles:
-        assert profile not in ("smoke", "quick", "overnight")
-        pytest.skip(f"{key} has no profile {profile} yet")
+        assert profile == "paper"
+        return
     cells = grid(study, profile)
     found = collections.Counter(key_of(study, cell) for cell in cells)
     assert len(cells) > 1
@@ -89,7 +88,7 @@ def test_the_claims_are_those_of_the_list_in_their_forms(key):
 @every_paper
 def test_a_paper_says_what_it_is(key):
     study = papers.get(key)
-    assert study.key == key and study.protocol_version >= 2
+    assert study.key == key and study.protocol_version >= 1
     assert all((study.title, study.reference, study.question.endswith("?")))
     assert {"smoke", "quick", "overnight"} <= set(study.profiles) <= set(PROFILES)
     flat = {profile: set(s.flat()) for profile, s in study.profiles.items()}

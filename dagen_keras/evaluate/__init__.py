@@ -20,15 +20,11 @@ from dagen_keras.evaluate.neighbors import (
 )
 from dagen_keras.evaluate.probabilities import inception_score
 from dagen_keras.evaluate.sensitivity import detectable, power
-from dagen_keras.evaluate.signed_rank import hodges_lehmann, signed_rank_p
-from dagen_keras.evaluate.significance import (
+from dagen_keras.evaluate.signed_rank import (
     ALPHA,
     MINIMUM_PAIRS,
-    Comparison,
-    bootstrap_median_interval,
-    compare_paired,
-    mean_interval,
-    paired_difference,
+    hodges_lehmann,
+    signed_rank_p,
 )
 from dagen_keras.evaluate.verdicts import (
     Verdict,
@@ -49,7 +45,6 @@ _WITH_KERAS = {
 __all__ = [
     "ALPHA",
     "MINIMUM_PAIRS",
-    "Comparison",
     "FeatureSpace",
     "FeatureStatistics",
     "InceptionScoreMonitor",
@@ -58,8 +53,6 @@ __all__ = [
     "SampleScores",
     "Verdict",
     "balanced_accuracy",
-    "bootstrap_median_interval",
-    "compare_paired",
     "crossed_bootstrap",
     "density_coverage",
     "detectable",
@@ -71,9 +64,7 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "macro_f1",
-    "mean_interval",
     "nearest_training_distance",
-    "paired_difference",
     "paired_verdict",
     "per_class_recall",
     "power",

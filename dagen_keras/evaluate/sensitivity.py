@@ -8,8 +8,14 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from dagen_keras.evaluate import rows
-from dagen_keras.evaluate.signed_rank import critical_sum, one_a_seed, share, walsh_averages
-from dagen_keras.evaluate.significance import ALPHA, MINIMUM_PAIRS
+from dagen_keras.evaluate.signed_rank import (
+    ALPHA,
+    MINIMUM_PAIRS,
+    critical_sum,
+    one_a_seed,
+    share,
+    walsh_averages,
+)
 
 POWER = 0.8
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+ALPHA = 0.01  # Level of a claim over both looks.
+MINIMUM_PAIRS = 8  # Differences, one a seed, without which nothing is decided.
 TOLERANCE = 1e-9  # Of the largest magnitude: what is closer differs by rounding only.
 
 

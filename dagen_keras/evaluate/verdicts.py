@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike
 from dagen_keras.evaluate import rows
 from dagen_keras.evaluate.sensitivity import detectable
 from dagen_keras.evaluate.signed_rank import (
+    ALPHA,
+    MINIMUM_PAIRS,
     hodges_lehmann,
     one_a_seed,
     p_above_zero,
     share,
     tolerance,
 )
-from dagen_keras.evaluate.significance import ALPHA, MINIMUM_PAIRS
 
 LOOKS = (1, 2)
 SIDES = {"both": (1, -1), "upper": (1,), "lower": (-1,)}

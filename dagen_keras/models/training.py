@@ -10,7 +10,6 @@ from keras import ops
 
 from dagen_keras import backend
 
-
 HELP = (
     "What may help: a smaller learning rate, clipped gradients (`clipnorm=1` of the optimizer), "
     "Adam where it was SGD, and images in [0, 1] where the loss asks for them."
@@ -38,7 +37,6 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
-        self.optimizer = described(self.model.optimizer)
 
     def on_train_batch_end(self, batch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -56,7 +54,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             )
 
     def _stop(self, seen):
-        raise NonFiniteLossError(f"Training {self.what} stopped {seen} ({self.optimizer}). {HELP}")
+        by = described(self.model.optimizer)
+        raise NonFiniteLossError(f"Training {self.what} stopped {seen} ({by}). {HELP}")
 
 
 class WarnOfHigherLoss(keras.callbacks.Callback):

@@ -26,9 +26,6 @@ def get(key):
     if key not in KEYS:
         raise RunError(f"unknown paper {key!r}; known are {', '.join(KEYS)}.")
     about = importlib.resources.files(__name__) / key / "paper.toml"
-    if not about.is_file():
-        paper = importlib.import_module(f"{__name__}.{key}").PAPER
-        return importlib.import_module(f"{__name__}.legacy").as_study(paper)
     protocol, cells, report = (
         importlib.import_module(f"{__name__}.{key}.{module}")
         for module in ("protocol", "cells", "report")

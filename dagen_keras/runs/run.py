@@ -228,7 +228,6 @@ class Run:
             "question": self.study.question,
             "notebook": self.study.notebook,
             "protocol_version": self.study.protocol_version,
-            "superseded": self.study.superseded,
             "settings": self.settings.flat(),
             "data": self.study.data(self.settings),
             "devices": sorted({r["device"] for r in done}),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras.evaluate.sensitivity import power
-from dagen_keras.evaluate.significance import ALPHA
+from dagen_keras.evaluate.signed_rank import ALPHA
 from dagen_keras.evaluate.verdicts import (
     Verdict,
     crossed_bootstrap,

@@ -41,8 +41,6 @@ class Study:
         tables, figures: by name, in their order, the arguments of `table_of` and `figure_of`.
         errata: by name, their "text" and "evidence".
         pilot: of a study with a pilot the "value" that it looks at and "what" that is.
-        superseded: a sentence for the top of the report, while its results are of a protocol that
-            is not held to any more.
     """
 
     key: str
@@ -63,7 +61,6 @@ class Study:
     figures: Mapping[str, Mapping]
     errata: Mapping[str, Mapping[str, str]]
     pilot: Mapping[str, str] = field(default_factory=dict)
-    superseded: str = ""
 
     def settings(self, profile: str, changes: Mapping | None = None):
         """The settings of a profile, with changes by full name.

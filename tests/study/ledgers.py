@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from dagen_keras import papers
 from dagen_keras.runs.ledger import Ledger
 from dagen_keras.runs.run import Run
 from dagen_keras.study import cell
 
 RESULTS = Path(__file__).parents[2] / "results"
-NEW = [key for key in papers.KEYS if papers.get(key).protocol_version >= 2]
-LEDGERS = [p for p in sorted(RESULTS.glob("overnight/*/runs.jsonl")) if p.parent.name in NEW]
+LEDGERS = sorted(RESULTS.glob("overnight/*/runs.jsonl"))
 
 
 def first_done(path, protocol_version):
