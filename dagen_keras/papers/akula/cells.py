@@ -329,7 +329,7 @@ def sheet(images, columns):
     A PNG of a hundred noisy colour images is ten times what a line of the ledger should hold.
     """
     packed, buffer = png(images[: columns**2], columns), io.BytesIO()
-    Image.open(io.BytesIO(base64.b64decode(packed))).save(buffer, "webp", quality=25)
+    Image.open(io.BytesIO(base64.b64decode(packed))).save(buffer, "webp", quality=15)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
