@@ -83,6 +83,8 @@ def test_the_claims_are_those_of_the_list_in_their_forms(key):
             # `Exceeds` is a `Larger`, and so on: of the forms, the most special one counts.
             names = [base.__name__ for base in type(claim).__mro__]
             assert next(name for name in names if name in (*PAIRED, "Shown")) == form
+        else:
+            assert form in (*PAIRED, "counterexample")
 
 
 @every_paper
@@ -112,9 +114,13 @@ def check_report(report, study):
         assert report.data in said or "closed form" in said, f"{part.name} does not name its data"
     assert all(table.unit for table in report.tables)
     assert study.parts(EMPTY).keys() <= study.tables.keys() | study.figures.keys()
+    assert set(study.facts(EMPTY)) <= asked_of(study), "a fact that no evidence names"
+
+
+def asked_of(study):
+    """The names of the facts in the errata's blanks."""
     evidence = "".join(erratum["evidence"] for erratum in study.errata.values())
-    asked = {name for _, name, _, _ in string.Formatter().parse(evidence) if name}
-    assert set(study.facts(EMPTY)) <= asked, "a fact that no evidence names"
+    return {name for _, name, _, _ in string.Formatter().parse(evidence) if name}
 
 
 @every_paper
@@ -183,7 +189,11 @@ def test_smoke_fills_every_table_and_figure_and_decides_nothing(key, smoke):
     for table in report.tables:
         assert len(table.frame), f"{table.name} has no row"
         assert "no finished cell" not in table._repr_html_()
-    assert "Not computed yet." not in [erratum.evidence for erratum in report.errata]
+    assert asked_of(study) <= set(study.facts(frame)), "a blank that no fact fills"
+    for name, form in study.tables.items():
+        rows = study.parts(frame).get(name, frame)
+        for column in [*form.get("rows", {}).values(), *form.get("values", {}).values()]:
+            assert column in rows, f"{name} asks for '{column}', which no cell has"
     for figure in report.figures:
         assert figure.draw is not None, f"{figure.name} has nothing to draw"
         assert shown(figure).axes
