@@ -49,8 +49,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         broken = [w.path for w in weights if not np.isfinite(ops.convert_to_numpy(w)).all()]
         if broken:
             self._stop(
-                f"after epoch {epoch + 1}: {len(broken)} of its {len(weights)} weights hold NaN or "
-                f"infinity, the first is {broken[0]}"
+                f"in epoch {epoch + 1}, at its end: {len(broken)} of {len(weights)} weights hold "
+                f"NaN or infinity, the first is {broken[0]}"
             )
 
     def _stop(self, seen):

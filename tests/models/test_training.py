@@ -92,7 +92,7 @@ def test_nan_in_the_loss_stops_and_says_where_and_the_model_survives(images):
 def test_weights_that_the_last_step_broke_stop_training(images):
     # The one step's loss is finite, what it makes of the weights is not.
     model = models.ReusableModel(_build, optimizer=lambda: keras.optimizers.SGD(1e38)).fresh(0)
-    said = r"after epoch 1: \d+ of its \d+ weights hold NaN or infinity, .* \(SGD, .*1e\+38\)"
+    said = r"in epoch 1, at its end: \d+ of \d+ weights hold NaN or infinity, .* \(SGD, .*1e\+38\)"
     with pytest.raises(models.NonFiniteLossError, match=said):
         models.fit_passes(model, images, 1, 100)
 
