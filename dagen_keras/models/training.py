@@ -46,7 +46,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         weights = self.model.weights
-        broken = [w.path for w in weights if not np.isfinite(ops.convert_to_numpy(w)).all()]
+        broken = [w.path for w in weights if not np.isfinite(w.numpy()).all()]
         if broken:
             self._stop(
                 f"in epoch {epoch + 1}, at its end: {len(broken)} of {len(weights)} weights hold "

@@ -67,4 +67,5 @@ def by_group(
     """ "mnist, KL 1.50 (...); mnist, W 2.10 (...)": what `say` says of each group's values."""
     values = values.dropna()
     groups = values.groupby([column(rows, name) for name in factors], sort=False)
-    return "; ".join(f"{', '.join(map(str, names))} {say(own)}" for names, own in groups) or NotYet()
+    parts = [f"{', '.join(map(str, names))} {say(own)}" for names, own in groups]
+    return "; ".join(parts) or NotYet()

@@ -29,9 +29,9 @@ def png(images, columns):
     return _encoded(images, columns, "png", optimize=True)
 
 
-def webp(images, columns):
+def webp(images, columns, quality=50):
     """The same as a WebP picture: a tenth of the size where many colour images are noisy."""
-    return _encoded(images, columns, "webp", quality=50)
+    return _encoded(images, columns, "webp", quality=quality)
 
 
 def _encoded(images, columns, form, **options):

@@ -3,15 +3,12 @@
 Images of both classes are a list, an array a class; `joined` makes images and labels of it.
 """
 
-import base64
-import io
 import time
 import warnings
 from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
-from PIL import Image
 from scipy.special import log_softmax
 
 from dagen_keras import backend, evaluate, models
@@ -22,7 +19,7 @@ from dagen_keras.sampling import SAMPLERS, CalibratedDiscriminator
 from dagen_keras.sampling.calibration import reliability
 from dagen_keras.study.bench import Fitted
 from dagen_keras.study.judge import Judge, accuracy, fell, judge_of, reserved
-from dagen_keras.study.packing import pack, png
+from dagen_keras.study.packing import pack, webp
 
 BATCH = 100  # Of the judge, and of predictions.
 MONITORED = 500  # Images of a GAN that are looked at while it trains.
@@ -324,13 +321,8 @@ def samples(cell, bench):
 
 
 def sheet(images, columns):
-    """Images in a square, as a WebP picture in base64, which `packing.picture` reads.
-
-    A PNG of a hundred noisy colour images is ten times what a line of the ledger should hold.
-    """
-    packed, buffer = png(images[: columns**2], columns), io.BytesIO()
-    Image.open(io.BytesIO(base64.b64decode(packed))).save(buffer, "webp", quality=15)
-    return base64.b64encode(buffer.getvalue()).decode()
+    """Images in a square; a hundred noisy colour images are to fit a line of the ledger."""
+    return webp(images[: columns**2], columns, quality=15)
 
 
 def select(cell, bench):
