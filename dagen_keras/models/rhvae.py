@@ -48,7 +48,9 @@ class RHVAE(VAE):
     (`benchmarks/rhvae_nan.py`; ten for each optimizer and learning rate), all with Adam and RMSprop
     at 1e-4 and 1e-3 and with Adam at 1e-2 ended below their start, and 9 of 10 with RMSprop at
     1e-2; at 0.1 only 3 of 10 with either did. SGD ended below it at 1e-4 and 1e-3; from 1e-2 on 13
-    of 20 raised the error and 4 ended above. What ended above was far above, by 1.4 to 1e17 times.
+    of 20 raised the error and 4 ended above. What ended above was far above, by 1.4 to 1e17 times:
+    no noise of the loss, but weights that the first updates threw far off (RMSprop comes back, in
+    hundreds of updates), or latents that SGD drove away, where the bounds alone keep it finite.
 
     Args:
         encoder: a model from images to [mean, log_var], each (n, d).
