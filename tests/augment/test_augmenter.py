@@ -2,6 +2,7 @@ import functools
 import itertools
 import pickle
 
+import keras
 import numpy as np
 import pytest
 from imblearn.over_sampling import RandomOverSampler
@@ -331,6 +332,7 @@ def test_held_out_images_calibrate_and_are_not_trained_on(model, fits, rng, monk
 
     def fit(self, batches, **settings):
         trained.append(batches.arrays)
+        return keras.callbacks.History()
 
     def calibrated(gan, real_images, label, seed):
         held_out.append((real_images, label))
