@@ -23,8 +23,7 @@ from dagen_keras.study.bench import Fitted
 from dagen_keras.study.judge import fell, judge_of, partition
 from dagen_keras.study.packing import pack, png
 
-GENERATOR_BATCH, CLASSIFIER_BATCH = 200, 32
-LATENT_DIM, RATE = 2, 1e-3
+GENERATOR_BATCH, CLASSIFIER_BATCH, LATENT_DIM, RATE = 200, 32, 2, 1e-3
 VALIDATION_SHARE, FEWEST = 0.2, 8  # Images of a class, of an unbalanced set.
 # Tables 4 and 5, where they differ: the encoder's hidden layers, and settings of the RHVAE.
 TOY = (400,), {"step_size": 1e-2, "regularization": 1e-3}
@@ -79,15 +78,17 @@ def generator(cell, bench, model, image_shape):
     """The `ReusableModel` of "vae", "vamp" or "rhvae", with the settings of Tables 4 and 5."""
     hidden, of_rhvae = BRAIN if "brains" in cell.settings else TOY
     rate = cell.brains.rate if "brains" in cell.settings else RATE
+    n_leapfrog = cell.generators.leapfrog
 
     def build():
         if model == "rhvae":
-            return models.chadebec_rhvae(LATENT_DIM, image_shape, hidden, **of_rhvae)
+            settings = {"n_leapfrog": n_leapfrog, **of_rhvae}
+            return models.chadebec_rhvae(LATENT_DIM, image_shape, hidden, **settings)
         model_class = {"vae": models.VAE, "vamp": models.VampVAE}[model]
         return models.chadebec_vae(LATENT_DIM, image_shape, hidden, model_class)
 
     return bench.reusable(
-        ("generator", model, image_shape, hidden, rate),
+        ("generator", model, image_shape, hidden, rate, n_leapfrog),
         build,
         optimizer=functools.partial(keras.optimizers.Adam, rate),
         **backend.convolution_compile_options(),  # Steps one by one: `fit_passes` looks at each.
@@ -370,5 +371,5 @@ def released_gradient(metric, z):
     return multiply(metric.tensor(z), force) / metric.temperature**2
 
 
-OF_TABLES = (classify, svm, pilot, subjects, classify_brains)
-COMPUTE = {kind.__name__: kind for kind in (*OF_TABLES, latent, geometry, brain_samples)}
+KINDS = (classify, svm, pilot, subjects, classify_brains, latent, geometry, brain_samples)
+COMPUTE = {kind.__name__: kind for kind in KINDS}

@@ -15,8 +15,7 @@ from dagen_keras.study.pilot import SEEDS, Pilot
 from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
 
 VERSION = 2
-# Model and sampler of each method. The tables draw from eq. 3 by HMC, Figs. 2 to 4 by the
-# Riemannian random walk.
+# Model and sampler. The tables draw from eq. 3 by HMC, Figs. 2 to 4 by the random walk.
 METHODS = {
     "vae": ("vae", "prior"),
     "vamp": ("vamp", "vamp"),
@@ -47,13 +46,11 @@ class Generators(Settings):
 
     passes: Annotated[int, Field(ge=2)] = 1500
     patience: Positive = 20
+    leapfrog: Positive = 3  # n_lf of Table 4; fewer compile faster.
 
 
 class Classifier(Settings):
-    """Updates of every DenseNet of Table 2, and after how many the validation loss is looked at.
-
-    The weights of the best validation loss are kept. The pilot is to choose `updates`.
-    """
+    """Updates of Table 2's DenseNets, for the pilot to choose, between looks at validation."""
 
     updates: Positive = 2500
     every: Positive = 50
@@ -84,6 +81,7 @@ class Protocol(Settings):
     """
 
     dataset: Literal["mnist", "digits"] = "mnist"
+    splits: Several[Literal[SPLITS]] = SPLITS
     seeds: Positive = 8
     shown_seeds: Count = 3  # Of the support vector machine.
     letters_seeds: Count = 3
@@ -121,11 +119,11 @@ PROFILES = {
     "smoke": Protocol(
         **_SMALL,
         pilot_seeds=1,
-        numbers=(2, 3),
+        numbers=(2,),
         brain_numbers=(2,),
         images=Images(reserve=20, size=80, test_images=20),
-        generators=Generators(passes=2),
-        slow_generators=Generators(passes=2),
+        generators=Generators(passes=2, leapfrog=1),
+        slow_generators=Generators(passes=2, leapfrog=1),
         classifier=Classifier(updates=2, every=1),
         geometry=Geometry(chains=50, covariances=(0.5,), steps=(2,)),
         brains=Brains(downsample=4, rate=1e-3, rates=(1e-3,), runs=1, updates=2),
@@ -134,13 +132,14 @@ PROFILES = {
     ),
     "quick": Protocol(
         **_SMALL,
+        splits=("balanced",),
         pilot_seeds=0,
         numbers=(100,),
         brain_numbers=(100,),
         images=Images(reserve=90, size=200, test_images=300),
-        generators=Generators(passes=40),
-        slow_generators=Generators(passes=60),
-        classifier=Classifier(updates=50, every=25),
+        generators=Generators(passes=30),
+        slow_generators=Generators(passes=50),
+        classifier=Classifier(updates=25, every=25),
         geometry=Geometry(chains=300, covariances=(0.5, 0.01), steps=(100,)),
         brains=Brains(downsample=4, rate=1e-3, rates=(1e-3, 1e-4), runs=1, updates=50),
         judging=Judging(updates=50),
@@ -193,7 +192,7 @@ def cells(s, frame):
         return bool(served(CLAIMS, {"kind": "classify", **place}))
 
     table = rows(TABLE2, s.factors, s.numbers)
-    everything = list(itertools.product(SPLITS, table))
+    everything = list(itertools.product(s.splits, table))
     by_densenet = [place for place in everything if s.all_by_densenet or claimed(*place)]
     piloted = [row(RAW, RAW), row("augmented", BOTH, max(s.factors))]
     piloted += [row(method, ALONE, many) for method in TABLE3]
