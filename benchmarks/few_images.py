@@ -77,10 +77,10 @@ def runs(data, seed, updates, judged):
         gan.compile(models.gan_optimizer(), **backend.convolution_compile_options())
         batches = models.ShuffledBatches((x, y), BATCH, seed, passes=-(-updates * BATCH // len(x)))
         gan.fit(batches, steps_per_epoch=updates, shuffle=False, verbose=0)
-        for averaged in (gan.averaged, None):
-            gan.averaged = averaged
+        for average in (gan.average, None):
+            gan.average = average
             found = measured(gan.generate, judge, reference, test, real, seed)
-            yield {**common, "variant": name + (", averaged" if averaged else ""), **found}
+            yield {**common, "variant": name + (", averaged" if average else ""), **found}
 
 
 def judge_of(data):

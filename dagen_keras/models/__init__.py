@@ -3,6 +3,7 @@
 import keras
 
 from dagen_keras.models import dcgan, divergences
+from dagen_keras.models.acgan import ACGAN, EveryThirdEpoch
 from dagen_keras.models.ali import ALI, acgan_on_ali
 from dagen_keras.models.classifiers import (
     chadebec_cnn,
@@ -13,7 +14,7 @@ from dagen_keras.models.classifiers import (
     guruswamy_classifier,
 )
 from dagen_keras.models.diff_augment import DiffAugment
-from dagen_keras.models.gan import ACGAN, CGAN, EveryThirdEpoch, gan_optimizer
+from dagen_keras.models.gan import CGAN, gan_optimizer
 from dagen_keras.models.networks import (
     chadebec_decoder,
     chadebec_encoder,

@@ -5,7 +5,8 @@ import numpy as np
 from keras import ops
 
 from dagen_keras.models import dcgan
-from dagen_keras.models.gan import ACGAN, CGAN, codes_seed
+from dagen_keras.models.acgan import ACGAN, codes_seed
+from dagen_keras.models.gan import CGAN
 from dagen_keras.models.training import predict
 from dagen_keras.models.vae import Sampling
 

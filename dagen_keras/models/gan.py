@@ -1,4 +1,4 @@
-"""Class-conditional adversarial models, trained by plain `fit`: CGAN and AC-GAN."""
+"""A class-conditional adversarial model, trained by plain `fit`: CGAN."""
 
 import numbers
 
@@ -6,15 +6,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from dagen_keras import backend, checks
+from dagen_keras import checks
 from dagen_keras.models import dcgan
+from dagen_keras.models.moving_average import MovingAverage
 from dagen_keras.models.training import (
     FollowSchedule,
     ShuffledBatches,
     predict,
     prepare_fit,
 )
-from dagen_keras.models.vae import Sampling
 
 
 def gan_optimizer(learning_rate=2e-4):
@@ -56,10 +56,8 @@ class CGAN(keras.Model):
         augmentation: a layer that changes real and generated images at random before the
             discriminator sees them, such as `DiffAugment`: the same changed images in both
             players' losses. None changes nothing.
-        generator_ema: momentum in (0, 1), such as 0.999, of an exponential moving average of the
-            generator's weights and statistics, the network `averaged`, which then generates.
-            It goes over the last tenth of the updates until that is 1 / (1 - momentum) of them.
-            None: the generator itself generates.
+        generator_ema: momentum in (0, 1), such as 0.999, of a `MovingAverage` of the generator,
+            which then generates. None: the generator itself generates.
         seed: seed of the noise in training; None draws one.
 
     Raises:
@@ -112,9 +110,13 @@ class CGAN(keras.Model):
             )
         self.discriminator = discriminator or self._new_discriminator()
         self.augmentation = augmentation
-        self.generator_ema, self.averaged = generator_ema, None
+        self.generator_ema, self.average = generator_ema, None
         if generator_ema is not None:
-            self._start_average(generator_ema)
+            if not isinstance(generator_ema, numbers.Real) or not 0 < generator_ema < 1:
+                raise ValueError(
+                    f"generator_ema must be in (0, 1), or None; got {generator_ema!r}."
+                )
+            self.average = MovingAverage(self.generator, generator_ema)
         self.noise = keras.random.SeedGenerator(seed)
         self.share = self.add_weight(shape=(), trainable=False, name="real_share")
         self.set_real_share(real_share)
@@ -123,21 +125,6 @@ class CGAN(keras.Model):
             for name in ("discriminator_loss", "generator_loss", "real_score", "fake_score")
         }
         self.built = True  # Its networks are.
-
-    def _start_average(self, momentum):
-        if not isinstance(momentum, numbers.Real) or not 0 < momentum < 1:
-            raise ValueError(f"generator_ema must be in (0, 1), or None; got {momentum!r}.")
-        self.averaged = keras.models.clone_model(self.generator)
-        self.averaged.set_weights(self.generator.get_weights())
-        self.averaged.trainable = False
-        self.averages = self.add_weight((), "zeros", trainable=False, name="averages")
-
-    def _average(self):
-        """Takes the generator, as it is before this update, into its moving average."""
-        momentum = ops.minimum(self.generator_ema, self.averages / (self.averages + 10))
-        for mean, value in zip(self.averaged.variables, self.generator.variables, strict=True):
-            mean.assign(momentum * mean + (1 - momentum) * value)
-        self.averages.assign_add(1.0)
 
     def _new_discriminator(self):
         return dcgan.conditional_discriminator(
@@ -174,8 +161,8 @@ class CGAN(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         labels = ops.reshape(ops.cast(y, "int32"), (-1,))
-        if self.averaged is not None and training:
-            self._average()
+        if self.average is not None and training:
+            self.average.update(self.generator)  # As it is before this update.
         real, fake = self.discriminator_inputs(x, labels, training)
         if self.augmentation is not None:
             real, fake = ([self.augmentation(images), *rest] for images, *rest in (real, fake))
@@ -259,7 +246,7 @@ class CGAN(keras.Model):
         if not len(labels):
             return np.zeros((0, *self.image_shape), "float32")
         z = np.random.default_rng(seed).standard_normal((len(labels), self.latent_dim))
-        generator = self.generator if self.averaged is None else self.averaged
+        generator = self.generator if self.average is None else self.average.network
         return predict(generator, [z.astype("float32"), labels.astype("int32")])
 
     def log_odds(self, images, labels):
@@ -326,100 +313,3 @@ class CGAN(keras.Model):
             for name in cls.serialized
         }
         return cls(**{**config, **deserialized})
-
-
-@keras.saving.register_keras_serializable("dagen_keras")
-class ACGAN(CGAN):
-    """An auxiliary-classifier GAN: the discriminator names the class instead of being told.
-
-    Both players also minimise the cross-entropy of the class that the discriminator names, of
-    real and of generated images (Guruswamy et al., eqs. 2 and 3).
-
-    With an `encoder` it is the paper's AC-GAN on ALI: in every batch half of the generator's
-    inputs are draws of the encoder's posterior of the batch's real images, and half are noise.
-    With `mask` the former count for the class and not for real or fake (eq. 5), in both players'
-    losses.
-
-    Args:
-        encoder: a trained model from images to [mean, log_var], each (n, latent_dim), such as
-            that of an `ALI`; it is copied and not trained further. None: all inputs are noise.
-        mask: whether images from the encoder's codes are left out of the real/fake loss.
-        **kwargs: as for `CGAN`; its discriminator takes images alone and returns
-            [logit of "real" (n, 1), logits of the classes (n, n_classes)].
-
-    Reference: Odena et al. (2017); Guruswamy et al., sections IV.B and V.
-    """
-
-    serialized = (*CGAN.serialized, "encoder")
-
-    def __init__(self, image_shape, n_classes, *args, encoder=None, mask=True, **kwargs):
-        super().__init__(image_shape, n_classes, *args, **kwargs)
-        self.encoder, self.mask = None, mask
-        if encoder is not None:
-            if encoder.output_shape != 2 * [(None, self.latent_dim)]:
-                raise ValueError(
-                    f"encoder must return a mean and a log-variance of {self.latent_dim} "
-                    f"dimensions, the generator's; it returns {encoder.output_shape}."
-                )
-            self.encoder = keras.models.clone_model(encoder)
-            self.encoder.set_weights(encoder.get_weights())
-            self.encoder.trainable = False
-            self.sampling = Sampling(codes_seed(self.seed))
-
-    def _new_discriminator(self):
-        return dcgan.classifying_discriminator(
-            self.image_shape, self.n_classes, self.filters, self.dropout
-        )
-
-    def discriminator_inputs(self, images, labels, training):
-        z = self.draw(ops.shape(images)[0])
-        if self.encoder is not None:
-            codes = self.sampling(*self.encoder(images, training=False))
-            z = ops.where(self._from_encoder(labels)[:, None], codes, z)
-        fake = self.generator([z, labels], training=training)
-        return self.judged(images, labels), self.judged(fake, labels)
-
-    def judged(self, images, labels):
-        return [images]
-
-    def cross_entropies(self, outputs, labels, real, weight=1.0):
-        named = keras.losses.sparse_categorical_crossentropy(labels, outputs[1], from_logits=True)
-        return super().cross_entropies(outputs, labels, real, weight) + named
-
-    def weight_of_fake(self, labels):
-        if self.encoder is None or not self.mask:
-            return 1.0
-        noise = 1 - ops.cast(self._from_encoder(labels), "float32")
-        return noise / ops.mean(noise)
-
-    def _from_encoder(self, labels):
-        """Which rows of a batch have a code of the encoder: the first half."""
-        n = ops.shape(labels)[0]
-        return ops.arange(n) < n // 2
-
-    def get_config(self):
-        return {**super().get_config(), "mask": self.mask}
-
-
-@keras.saving.register_keras_serializable("dagen_keras")
-class EveryThirdEpoch:
-    """A share of real images that differs in every third epoch: AC-GAN v3 with its defaults."""
-
-    def __init__(self, share=0.75, third=0.5):
-        self.share = share
-        self.third = third
-
-    def __call__(self, epoch):
-        return self.third if epoch % 3 == 2 else self.share
-
-    def get_config(self):
-        return {"share": self.share, "third": self.third}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-
-def codes_seed(seed):
-    """The seed of an encoder's draws, which are not to be the generator's noise."""
-    return None if seed is None else backend.subseed(seed, "codes")

@@ -162,14 +162,14 @@ def test_the_average_is_that_of_a_loop_over_updates():
     for t, now in enumerate(path):
         momentum = min(0.3, t / (t + 10))
         mean = [momentum * m + (1 - momentum) * n for m, n in zip(mean, now, strict=True)]
-    for ours, by_hand in zip(weights(gan.averaged), mean, strict=True):
+    for ours, by_hand in zip(weights(gan.average.network), mean, strict=True):
         np.testing.assert_allclose(ours, by_hand, rtol=1e-4, atol=1e-6)
     drawn = gan.generate([0, 1], 0)
     assert not np.allclose(drawn, start, atol=1e-5)
     gan.generator.set_weights([0 * w for w in gan.generator.get_weights()])
     np.testing.assert_array_equal(gan.generate([0, 1], 0), drawn)  # It is the average that draws.
     gan.evaluate(x, y, verbose=0)
-    for ours, by_hand in zip(weights(gan.averaged), mean, strict=True):
+    for ours, by_hand in zip(weights(gan.average.network), mean, strict=True):
         np.testing.assert_allclose(ours, by_hand, rtol=1e-4, atol=1e-6)
 
 
