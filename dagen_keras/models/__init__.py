@@ -26,6 +26,7 @@ from dagen_keras.models.networks import (
 from dagen_keras.models.rhvae import RHVAE, akula_rhvae, chadebec_rhvae
 from dagen_keras.models.search import LearningRateSearch, search_learning_rate
 from dagen_keras.models.training import (
+    BestWeights,
     NonFiniteLossError,
     ReusableModel,
     ShuffledBatches,
@@ -52,6 +53,7 @@ from dagen_keras.models.vamp import VampVAE
 __all__ = [
     "ACGAN",
     "ALI",
+    "BestWeights",
     "CGAN",
     "DiffAugment",
     "EveryThirdEpoch",

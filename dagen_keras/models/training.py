@@ -1,6 +1,7 @@
 """Training many small models: compile once, start afresh, stop at the first NaN."""
 
 import contextlib
+import math
 import operator
 import warnings
 
@@ -287,54 +288,78 @@ def fit_with_validation(model, train, validation, batch_size, epochs, patience, 
 
 
 def fit_updates(
-    model, train, validation, batch_size, updates, every, seed=0, what="the classifier", marks=None
+    model,
+    arrays,
+    batch_size,
+    updates,
+    every,
+    seed=0,
+    what="the model",
+    validation=None,
+    callbacks=(),
+    transform=None,
 ):
-    """A classifier's `fit` for so many updates; the weights of the best validation loss are kept.
+    """`model.fit` for so many updates, pass after pass over the arrays; an epoch is some of them.
+
+    So sets of different sizes are trained on equally, and looked at after as many updates.
 
     Args:
         model: a compiled model, with `steps_per_execution=1`.
-        train, validation: images and labels of each.
-        batch_size: images a step, at most.
+        arrays: of n rows each, such as (images, labels).
+        batch_size: rows an update, at most; the last one of a pass may have fewer.
         updates: how many, a multiple of `every`.
-        every: updates between two looks at the validation loss.
-        seed: fixes the order of the batches.
+        every: updates an epoch of Keras.
+        seed: fixes the order of the rows.
         what: what is trained, for the message if it fails.
-        marks: functions by numbers of updates, multiples of `every`: each is called without
-            arguments after so many, while the model has the best weights so far.
+        validation: (images, labels) of which the history has `val_loss` after each epoch.
+        callbacks: Keras callbacks.
+        transform: a function `f(images, update)` that changes a batch's images, such as
+            `ClassicTransforms`.
 
     Returns:
-        After how many updates the validation loss was best.
+        Keras's `History`.
 
     Raises:
         NonFiniteLossError: if the loss becomes NaN or infinite; says where.
     """
-    batches = ShuffledBatches(train, batch_size, seed, -(-updates * batch_size // len(train[0])))
-    best = keras.callbacks.EarlyStopping(
-        "val_loss", patience=updates, mode="min", restore_best_weights=True
-    )
+    steps = -(-len(arrays[0]) // batch_size)
+    batches = ShuffledBatches(arrays, batch_size, seed, passes=-(-updates // steps))
 
-    def look(epoch, logs):
-        mark = (marks or {}).get((epoch + 1) * every)
-        if mark:
-            weights = model.get_weights()
-            model.set_weights(best.best_weights)
-            mark()
-            model.set_weights(weights)
+    def given():
+        for update in range(updates):
+            images, *others = batches[update]
+            yield (images if transform is None else transform(images, update), *others)
 
-    model.fit(
-        (batches[step] for step in range(updates)),
+    return model.fit(
+        given(),
         steps_per_epoch=every,
         epochs=updates // every,
-        validation_data=ShuffledBatches(validation, batch_size),
-        callbacks=[
-            StopOnNonFiniteLoss(what),
-            best,
-            keras.callbacks.LambdaCallback(on_epoch_end=look),
-        ],
+        validation_data=validation and ShuffledBatches(validation, batch_size),
+        callbacks=[StopOnNonFiniteLoss(what), *callbacks],
         shuffle=False,
         verbose=0,
     )
-    return (best.best_epoch + 1) * every
+
+
+class BestWeights(keras.callbacks.EarlyStopping):
+    """Never stops; training ends with the weights of the lowest validation loss.
+
+    Args:
+        looks: functions without arguments by epochs, counted from 1, after which they are called
+            while the model has the best weights so far.
+    """
+
+    def __init__(self, looks=None):
+        super().__init__("val_loss", patience=math.inf, mode="min", restore_best_weights=True)
+        self.looks = looks or {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if epoch + 1 in self.looks:
+            latest = self.model.get_weights()
+            self.model.set_weights(self.best_weights)
+            self.looks[epoch + 1]()
+            self.model.set_weights(latest)
 
 
 class ShuffledBatches(keras.utils.PyDataset):

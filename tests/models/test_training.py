@@ -186,13 +186,13 @@ def test_fit_updates_keeps_the_weights_of_the_best_validation_loss(rng):
         loss = float(model.evaluate(*held_out, verbose=0))
         seen.append((n, loss, _flat(model.get_weights())))
 
-    marks = {n: functools.partial(mark, n) for n in range(3, 31, 3)}
-    best = models.fit_updates(model, (x, y), held_out, 32, 30, 3, marks=marks)
+    best = models.BestWeights({n // 3: functools.partial(mark, n) for n in range(3, 31, 3)})
+    models.fit_updates(model, (x, y), 32, 30, 3, validation=held_out, callbacks=[best])
     assert [n for n, *_ in seen] == list(range(3, 31, 3))
     assert int(model.optimizer.iterations) == 30
     losses = [loss for _, loss, _ in seen]
     assert losses == sorted(losses, reverse=True), "the best so far"
-    assert next(n for n, loss, _ in seen if loss == losses[-1]) == best
+    assert next(n for n, loss, _ in seen if loss == losses[-1]) == 3 * (best.best_epoch + 1)
     np.testing.assert_array_equal(_flat(model.get_weights()), seen[-1][2])
 
 

@@ -59,7 +59,7 @@ class Fit:
         while self.epochs < arguments["epochs"] and not model.stop_training:
             self.batches += [next(x) for _ in range(arguments["steps_per_epoch"])]
             logs = {"loss": 1 / (1 + self.epochs)}
-            if "validation_data" in arguments:
+            if arguments.get("validation_data") is not None:
                 logs["val_loss"] = abs(self.epochs - 1)
             stack.on_epoch_end(self.epochs, logs)
             self.epochs += 1

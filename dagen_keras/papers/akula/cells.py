@@ -84,26 +84,6 @@ def real_images(cell, bench, together=False):
     return Images(("all classes",) if together else names, *map(list, parts))
 
 
-def train(model, arrays, batch, updates, seed, what, looks=1, callbacks=(), transform=None):
-    """Keras's `fit` of so many updates in `looks` equal epochs, pass after pass over the arrays."""
-    steps = -(-len(arrays[0]) // batch)
-    found = models.ShuffledBatches(arrays, batch, seed, passes=-(-updates // steps))
-
-    def batches():
-        for step in range(updates):
-            first, *others = found[step]
-            yield (first if transform is None else transform(first, step), *others)
-
-    return model.fit(
-        batches(),
-        steps_per_epoch=updates // looks,
-        epochs=looks,
-        callbacks=[models.StopOnNonFiniteLoss(what), *callbacks],
-        shuffle=False,
-        verbose=0,
-    )
-
-
 def classifier(bench, shape, what="classifier"):
     """The paper's "standard CNN" of two classes, a `ReusableModel` that returns logits."""
     return bench.reusable(
@@ -133,7 +113,9 @@ def judge_of_two(cell, bench):
         transform = ClassicTransforms(width_shift=0.125, height_shift=0.125, flip="horizontal")
         model = classifier(bench, data.image_shape, "judge").fresh(seed)
         images, updates = joined(real.train), cell.naming.updates
-        train(model, images, BATCH, updates, seed, "the judge", transform=transform)
+        models.fit_updates(
+            model, images, BATCH, updates, updates, seed, "the judge", transform=transform
+        )
         return Judge(model, accuracy(model, *joined(real.test)), joined(real.reserve))
 
     return bench.once(("judge of two", cell.dataset, cell.images, cell.naming), make)
@@ -204,7 +186,8 @@ def gans(cell, bench, together=False):
             gan, labels = reusable.fresh(seed), np.zeros(len(seen), "int32")
             monitor = evaluate.InceptionScoreMonitor(space(cell, bench), n=MONITORED, seed=seed)
             what = f"the GAN of {name}"
-            train(gan, (seen, labels), s.batch, s.updates, seed, what, LOOKS, [monitor])
+            budget = s.batch, s.updates, s.updates // LOOKS
+            models.fit_updates(gan, (seen, labels), *budget, seed, what, callbacks=[monitor])
             seed = backend.subseed(seed, "calibration")
             found.append(CalibratedDiscriminator(FittedGAN(gan), held_out, seed=seed))
             new = gan.generate(labels, backend.subseed(seed, "diversity"))
@@ -386,7 +369,9 @@ def fit_classifier(cell, bench, images, synthetic=None):
     looks = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda *_: rows.append(look(model, joined(real.test), synthetic))
     )
-    train(model, joined(images), s.batch, updates, seed, "the classifier", s.epochs, [looks])
+    budget = s.batch, updates, updates // s.epochs
+    what = f"the classifier ({cell.method})"
+    models.fit_updates(model, joined(images), *budget, seed, what, callbacks=[looks])
     return model, rows
 
 

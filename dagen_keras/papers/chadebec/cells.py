@@ -173,11 +173,11 @@ def predictions(cell, bench, marks, images):
     def predict(mark):
         found[mark] = models.predict(model, images, 100).argmax(axis=1).astype("uint8")
 
-    looks = {mark: functools.partial(predict, mark) for mark in marks}
-    budget = CLASSIFIER_BATCH, max(marks), cell.classifier.every
-    what = f"the DenseNet ({cell.method})"
-    best = models.fit_updates(model, (x, y), parts["validation"], *budget, seed, what, looks)
-    return found, {**about, "images_trained": len(x), "best": best}
+    every, what = cell.classifier.every, f"the DenseNet ({cell.method})"
+    best = models.BestWeights({mark // every: functools.partial(predict, mark) for mark in marks})
+    fitting = {"validation": parts["validation"], "callbacks": [best]}
+    models.fit_updates(model, (x, y), CLASSIFIER_BATCH, max(marks), every, seed, what, **fitting)
+    return found, {**about, "images_trained": len(x), "best": (best.best_epoch + 1) * every}
 
 
 def classify(cell, bench):

@@ -24,7 +24,7 @@ from dagen_keras.study.packing import pack, webp
 SPARSE = {1: 0.5, 3: 0.65, 7: 0.8}  # The shares that Fashion-MNIST's classes are cut to.
 CIFAR100_SHARES = (0.65, 0.7, 0.75, 0.8)
 VALIDATION_SHARE = 0.1
-CLASSIFIER_BATCH, PREDICTED = 64, 100
+CLASSIFIER_BATCH = 64
 PER_CLASS = 100  # Images drawn to see how diverse they are.
 SCORED = 2000  # Images drawn for the pilot's FID.
 SHOWN, COLUMNS = 20, 10
@@ -296,28 +296,24 @@ def classifier(cell, bench, images, sets):
         **backend.convolution_compile_options(),
     )
     model = reusable.fresh(backend.subseed(cell.seed, "classifier"))
-    both = [np.concatenate(part) for part in zip(*sets, strict=True)]
-    looks, order = -(-settings.updates // settings.look_every), backend.subseed(cell.seed, "order")
-    passes = -(-looks * settings.look_every * CLASSIFIER_BATCH // len(both[0]))
-    batches = models.ShuffledBatches(both, CLASSIFIER_BATCH, order, passes)
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", patience=settings.patience, mode="min", restore_best_weights=True
     )
-    history = model.fit(
-        (batches[step] for step in range(looks * settings.look_every)),
-        steps_per_epoch=settings.look_every,
-        epochs=looks,
-        validation_data=models.ShuffledBatches(images.validation, PREDICTED),
-        callbacks=[models.StopOnNonFiniteLoss("the classifier"), stopping],
-        shuffle=False,
-        verbose=0,
+    every, looks = settings.look_every, -(-settings.updates // settings.look_every)
+    history = models.fit_updates(
+        model,
+        [np.concatenate(part) for part in zip(*sets, strict=True)],
+        *(CLASSIFIER_BATCH, looks * every, every),
+        seed=backend.subseed(cell.seed, "order"),
+        what=f"the classifier ({cell.method})",
+        validation=images.validation,
+        callbacks=[stopping],
     ).history["val_loss"]
-    of_looks = {"best": int(np.argmin(history)) + 1, "updates": len(history)}
-    return model, {name: n * settings.look_every for name, n in of_looks.items()}
+    return model, {"best": every * (int(np.argmin(history)) + 1), "updates": every * len(history)}
 
 
 def logits_of(model, images):
-    return models.predict(model, images.test[0], PREDICTED)
+    return models.predict(model, images.test[0], 100)
 
 
 def top_k(n_classes):
