@@ -15,7 +15,7 @@
 set -uo pipefail
 t=${TMPDIR:-/tmp}/dagen_gpu
 
-pack() {  # pack DATA_DIR: needs the project's environment
+pack() {  # pack DATA_DIR NAME ...: needs the project's environment
     mkdir -p .gpu
     local wheels="keras optree namex imbalanced-learn sklearn-compat distributed dask locket partd tblib tornado zict
         pydantic pydantic-core annotated-types typing-inspection typing-extensions filelock jinja2" name version
@@ -25,18 +25,7 @@ pack() {  # pack DATA_DIR: needs the project's environment
             --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_17_x86_64 \
             --platform manylinux2014_x86_64 --platform any -d .gpu "$name$version" || return 1
     done
-    python - "$1" "$t" << 'P' || return 1
-import sys
-from pathlib import Path
-import numpy as np
-from dagen_keras import datasets
-Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
-for name in ("mnist", "fashion_mnist"):
-    data = datasets.load(name, data_dir=sys.argv[1])
-    parts = {f"x_{p}": np.round(255 * getattr(data, f"x_{p}")).astype("uint8") for p in ("train", "test")}
-    np.savez(f"{sys.argv[2]}/{name}.npz", **parts, y_train=data.y_train, y_test=data.y_test)
-P
-    tar cf - -C "$t" mnist.npz fashion_mnist.npz | xz -T0 -3 > .gpu/data.tar.xz
+    for name in "${@:2}"; do python benchmarks/sheets.py "$1" "$name" ".gpu/$name.sheets" || return 1; done
     # The commit and its trees: enough for `git status` to say whether the copy is clean.
     git rev-parse HEAD > .gpu/head
     { cat .gpu/head; git rev-list --objects --no-walk HEAD | cut -d' ' -f1 | git cat-file --batch-check | awk '$2 == "tree" {print $1}'; } |
@@ -45,9 +34,7 @@ P
 
 prepare() {
     mkdir -p "$t/data" "$t/results"
-    tar xJf .gpu/data.tar.xz -C "$t/data" &
     python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$t/site" .gpu/*.whl || return 1
-    wait
     cp -r . "$t/source" && cp -r results/overnight "$t/results/" 2> /dev/null
     cd "$t/source" || return 1
     if [ ! -d .git ]; then
@@ -63,6 +50,11 @@ prepare() {
         unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
     fi
     python3 -c "import jax, dagen_keras.runs.code as c; print(jax.devices(), c.identity())"
+}
+
+unpack() {  # unpack SHEETS ...
+    local file
+    for file in "$@"; do python3 benchmarks/sheets.py "$file" "$t/data/$(basename "$file" .sheets).npz" || return 1; done
 }
 
 launch() {  # launch SECONDS WORKERS KEY ...
@@ -89,5 +81,5 @@ collect() {  # collect DIRECTORY KEY ...
     for key in "${@:2}"; do cp "$t/results/overnight/$key/runs.jsonl" "$1/$key.jsonl"; done
 }
 
-[ "${1:-}" = pack ] && pack "${2:?data directory}"
+[ "${1:-}" = pack ] && pack "${@:2}"
 true
