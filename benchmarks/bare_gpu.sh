@@ -2,16 +2,18 @@
 # Papers' cells on a GPU machine that has JAX but no network, no TensorFlow and no dask: functions to
 # source there, one after the other, in a copy of the project.
 #
-#   here:   bash benchmarks/bare_gpu.sh pack DATA_DIR     wheels, data and the commit, into .gpu/
-#   there:  source benchmarks/bare_gpu.sh; prepare; launch 800 6 chen_liu garay_maestre
-#           sleep 120; state chen_liu garay_maestre; collect OUT chen_liu garay_maestre
+#   here:   bash benchmarks/bare_gpu.sh pack DATA_DIR NAME ...     wheels, data and the commit, into .gpu/
+#   there:  source benchmarks/bare_gpu.sh; prepare && unpack .gpu/*.sheets; launch 800 6 akula
+#           launch 800 4 guruswamy -p datasets fashion_mnist
+#           sleep 120; state akula guruswamy; collect OUT akula guruswamy
 #   here:   python -m dagen_keras merge --profile overnight OUT/chen_liu.jsonl
 #
 # What one H200 with 16 cores taught (10 minutes, two papers, 8 workers each, MPS): 93 cells of
 # garay_maestre and 35 of chen_liu. The processors were the limit (load 45 to 80, GPU 5 to 70 % busy).
 # In the first three minutes all workers compiled the same graphs: a cell of 50 s took up to 290 s.
 # Of 16 processes that start at once 3 got no GPU: the first cell of each failed, and JAX went on with
-# the CPU in silence (`device` in the ledger says so). Fewer workers, and the same command once more.
+# the CPU in silence (`device` in the ledger says so; JAX_PLATFORMS now makes it an error). Fewer
+# workers, and the same command once more.
 set -uo pipefail
 t=${TMPDIR:-/tmp}/dagen_gpu
 
@@ -41,9 +43,11 @@ prepare() {
         git init -q . && git unpack-objects -q < .gpu/trees.pack && git update-ref HEAD "$(cat .gpu/head)" &&
             git read-tree HEAD && mkdir -p .git/info && echo /.gpu/ >> .git/info/exclude
     fi
-    export PYTHONPATH=$t/site:$t/source KERAS_BACKEND=jax DAGEN_DATA_DIR=$t/data PYTHONUNBUFFERED=1
+    export PYTHONPATH=$t/site:$t/source KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu DAGEN_DATA_DIR=$t/data PYTHONUNBUFFERED=1
     export XLA_PYTHON_CLIENT_PREALLOCATE=false JAX_DEFAULT_MATMUL_PRECISION=float32 JAX_COMPILATION_CACHE_DIR=$t/compiled
     export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+    # Small models: the fastest of many kernels is not worth trying them all in each process.
+    export XLA_FLAGS="--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
     export CUDA_MPS_PIPE_DIRECTORY=$t/mps CUDA_MPS_LOG_DIRECTORY=$t/mps_log
     mkdir -p "$CUDA_MPS_PIPE_DIRECTORY" "$CUDA_MPS_LOG_DIRECTORY"
     if ! { command -v nvidia-cuda-mps-control && setsid nvidia-cuda-mps-control -d; }; then
@@ -57,12 +61,9 @@ unpack() {  # unpack SHEETS ...
     for file in "$@"; do python3 benchmarks/sheets.py "$file" "$t/data/$(basename "$file" .sheets).npz" || return 1; done
 }
 
-launch() {  # launch SECONDS WORKERS KEY ...
-    local seconds=$1 workers=$2 key
-    for key in "${@:3}"; do
-        setsid timeout -s INT "$seconds" python3 -m dagen_keras run "$key" --profile overnight --results "$t/results" \
-            --cluster local --workers "$workers" > "$t/$key.log" 2>&1 &
-    done
+launch() {  # launch SECONDS WORKERS KEY [-p NAME VALUE ...]
+    setsid timeout -s INT "$1" python3 -m dagen_keras run "${@:3}" --profile overnight --results "$t/results" \
+        --cluster local --workers "$2" > "$t/$3.log" 2>&1 &
 }
 
 state() {
