@@ -34,6 +34,16 @@ pack() {  # pack DATA_DIR NAME ...: needs the project's environment
         git pack-objects -q --stdout > .gpu/trees.pack
 }
 
+settle() {  # The environment; again in every new shell.
+    cd "$t/source" || return 1
+    export PYTHONPATH=$t/site:$t/source KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu DAGEN_DATA_DIR=$t/data PYTHONUNBUFFERED=1
+    export XLA_PYTHON_CLIENT_PREALLOCATE=false JAX_DEFAULT_MATMUL_PRECISION=float32 JAX_COMPILATION_CACHE_DIR=$t/compiled
+    export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+    # Small models: the fastest of many kernels is not worth trying them all in each process.
+    export XLA_FLAGS="--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
+    export CUDA_MPS_PIPE_DIRECTORY=$t/mps CUDA_MPS_LOG_DIRECTORY=$t/mps_log
+}
+
 prepare() {
     mkdir -p "$t/data" "$t/results"
     python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$t/site" .gpu/*.whl || return 1
@@ -43,15 +53,10 @@ prepare() {
         git init -q . && git unpack-objects -q < .gpu/trees.pack && git update-ref HEAD "$(cat .gpu/head)" &&
             git read-tree HEAD && mkdir -p .git/info && echo /.gpu/ >> .git/info/exclude
     fi
-    export PYTHONPATH=$t/site:$t/source KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu DAGEN_DATA_DIR=$t/data PYTHONUNBUFFERED=1
-    export XLA_PYTHON_CLIENT_PREALLOCATE=false JAX_DEFAULT_MATMUL_PRECISION=float32 JAX_COMPILATION_CACHE_DIR=$t/compiled
-    export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
-    # Small models: the fastest of many kernels is not worth trying them all in each process.
-    export XLA_FLAGS="--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
-    export CUDA_MPS_PIPE_DIRECTORY=$t/mps CUDA_MPS_LOG_DIRECTORY=$t/mps_log
+    settle
     mkdir -p "$CUDA_MPS_PIPE_DIRECTORY" "$CUDA_MPS_LOG_DIRECTORY"
     if ! { command -v nvidia-cuda-mps-control && setsid nvidia-cuda-mps-control -d; }; then
-        unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+        rm -r "$CUDA_MPS_PIPE_DIRECTORY"; unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
     fi
     python3 -c "import jax, dagen_keras.runs.code as c; print(jax.devices(), c.identity())"
 }
