@@ -14,6 +14,11 @@
 # Of 16 processes that start at once 3 got no GPU: the first cell of each failed, and JAX went on with
 # the CPU in silence (`device` in the ledger says so; JAX_PLATFORMS now makes it an error). Fewer
 # workers, and the same command once more.
+# What ten more minutes taught (akula with 16 workers, guruswamy with 6): not one cell was finished, with
+# the GPU 100 % busy and a load of 5. Every process first trains its own judges, 7,000 updates in akula,
+# and a pilot of guruswamy is 16,000: the workers share one GPU. They also ran with
+# --xla_gpu_autotune_level=0, which may have chosen slow convolutions; which of the two it was is not
+# known. So: convolutions with few workers, cells of a minute first, and a look at the ledger after two.
 set -uo pipefail
 t=${TMPDIR:-/tmp}/dagen_gpu
 
@@ -39,8 +44,6 @@ settle() {  # The environment; again in every new shell.
     export PYTHONPATH=$t/site:$t/source KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu DAGEN_DATA_DIR=$t/data PYTHONUNBUFFERED=1
     export XLA_PYTHON_CLIENT_PREALLOCATE=false JAX_DEFAULT_MATMUL_PRECISION=float32 JAX_COMPILATION_CACHE_DIR=$t/compiled
     export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
-    # Small models: the fastest of many kernels is not worth trying them all in each process.
-    export XLA_FLAGS="--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
     export CUDA_MPS_PIPE_DIRECTORY=$t/mps CUDA_MPS_LOG_DIRECTORY=$t/mps_log
 }
 
