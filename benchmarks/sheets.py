@@ -1,7 +1,7 @@
 """A dataset as lossless pictures of 500 images each, half of what compressed arrays take.
 
-    python benchmarks/sheets.py DATA_DIR NAME FILE   writes FILE; needs the project
-    python benchmarks/sheets.py FILE NAME.npz        and back; needs NumPy and Pillow
+python benchmarks/sheets.py DATA_DIR NAME FILE   writes FILE; needs the project
+python benchmarks/sheets.py FILE NAME.npz        and back; needs NumPy and Pillow
 """
 
 import io

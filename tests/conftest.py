@@ -39,3 +39,10 @@ def smoke(tmp_path_factory):
         return computed[key]
 
     return of
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of one paper's `smoke` run go to one process, which computes it once."""
+    for item in items:
+        if "smoke" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(item.callspec.params["key"]))
