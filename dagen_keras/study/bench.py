@@ -4,6 +4,8 @@ import collections
 from collections.abc import Callable, Hashable
 from typing import Any
 
+import keras
+
 from dagen_keras import backend, datasets
 from dagen_keras.models.training import ReusableModel, get_state, set_state
 
@@ -42,13 +44,21 @@ class Bench:
         """The `ReusableModel` of a key, compiled once."""
         return self.once(("reusable", key), lambda: ReusableModel(build, **compile_arguments))
 
-    def classifier(self, network: Callable, data: datasets.Dataset) -> ReusableModel:
-        """`network(n_classes, image_shape)` of the data, with Adam and the cross-entropy."""
+    def classifier(
+        self, network: Callable, n_classes: int, image_shape: tuple, logits: bool = False
+    ) -> ReusableModel:
+        """`network(n_classes, image_shape)`, with Adam and the cross-entropy, compiled once.
+
+        Args:
+            network: a function that returns a new model.
+            n_classes, image_shape: its arguments.
+            logits: whether it returns logits and not probabilities.
+        """
         return self.reusable(
-            (network, data.n_classes, data.image_shape),
-            lambda: network(data.n_classes, data.image_shape),
+            (network, n_classes, image_shape),
+            lambda: network(n_classes, image_shape),
             optimizer="adam",
-            loss="sparse_categorical_crossentropy",
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
             **backend.convolution_compile_options(),
         )
 

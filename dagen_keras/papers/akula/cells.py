@@ -84,15 +84,9 @@ def real_images(cell, bench, together=False):
     return Images(("all classes",) if together else names, *map(list, parts))
 
 
-def classifier(bench, shape, what="classifier"):
+def classifier(bench, shape):
     """The paper's "standard CNN" of two classes, a `ReusableModel` that returns logits."""
-    return bench.reusable(
-        (what, shape),
-        lambda: models.guruswamy_classifier(2, shape),
-        optimizer="adam",
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **backend.convolution_compile_options(),
-    )
+    return bench.classifier(models.guruswamy_classifier, 2, shape, logits=True)
 
 
 def space(cell, bench):
@@ -111,7 +105,7 @@ def judge_of_two(cell, bench):
         all_images = cell.images.model_copy(update={"train": 2 * len(data.x_train)})
         real = real_images(replace(cell, seed=0, settings={"images": all_images}), bench)
         transform = ClassicTransforms(width_shift=0.125, height_shift=0.125, flip="horizontal")
-        model = classifier(bench, data.image_shape, "judge").fresh(seed)
+        model = classifier(bench, data.image_shape).new(seed)
         images, updates = joined(real.train), cell.naming.updates
         models.fit_updates(
             model, images, BATCH, updates, updates, seed, "the judge", transform=transform

@@ -149,13 +149,7 @@ def training_set(cell, bench, parts):
 
 def classifier(bench, name, n_classes, image_shape, rate, seed):
     """A classifier with new weights, compiled once for all rates."""
-    model = bench.reusable(
-        ("classifier", name, n_classes, image_shape),
-        lambda: CLASSIFIERS[name](n_classes, image_shape),
-        optimizer="adam",
-        loss="sparse_categorical_crossentropy",
-        **backend.convolution_compile_options(),
-    ).fresh(seed)
+    model = bench.classifier(CLASSIFIERS[name], n_classes, image_shape).fresh(seed)
     model.optimizer.learning_rate = rate
     return model
 

@@ -137,8 +137,8 @@ def full_batches(epochs):
 
 
 def _classifier(bench, data, seed):
-    reusable = bench.classifier(models.garay_maestre_classifier, data)
-    return reusable.fresh(backend.subseed(seed, "classifier"))
+    network = models.garay_maestre_classifier, data.n_classes, data.image_shape
+    return bench.classifier(*network).fresh(backend.subseed(seed, "classifier"))
 
 
 def _scores(model, x, y):

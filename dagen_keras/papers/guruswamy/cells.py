@@ -288,14 +288,8 @@ def patients(data):
 def classifier(cell, bench, images, sets):
     """The classifier trained on the images and labels of `sets`, and how it was trained."""
     shape, settings = images.x.shape[1:], cell.classifier
-    reusable = bench.reusable(
-        ("classifier", shape, images.n_classes),
-        lambda: models.guruswamy_classifier(images.n_classes, shape),
-        optimizer="adam",
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **backend.convolution_compile_options(),
-    )
-    model = reusable.fresh(backend.subseed(cell.seed, "classifier"))
+    network = bench.classifier(models.guruswamy_classifier, images.n_classes, shape, logits=True)
+    model = network.fresh(backend.subseed(cell.seed, "classifier"))
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", patience=settings.patience, mode="min", restore_best_weights=True
     )
