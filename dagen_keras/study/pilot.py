@@ -20,6 +20,11 @@ class Pilot(Settings):
     first: Positive = 250
     doublings: Count = 3
 
+    @property
+    def marks(self) -> list[int]:
+        """The numbers of updates that are looked at."""
+        return [self.first * 2**n for n in range(self.doublings + 1)]
+
 
 def pilot_table(
     frame: pd.DataFrame, value: str, what: str, data: str, falls: bool = False

@@ -188,10 +188,8 @@ def training_set(cell, bench):
         batch_size=BATCH,
         seed=backend.subseed(cell.seed, "vae"),
     ).fit(x, y)
-    n = -(-cell.augmentation.generated // len(augmenter.classes_))
-    new = [augmenter.sample(n, label) for label in augmenter.classes_]
-    labels = np.concatenate([y, np.repeat(augmenter.classes_, n)])
-    return np.concatenate([x, *new]), labels, augmenter
+    new = augmenter.sample_each(-(-cell.augmentation.generated // len(augmenter.classes_)))
+    return *map(np.concatenate, zip((x, y), new, strict=True)), augmenter
 
 
 def predictions(cell, bench, x, y, marks, tested):
@@ -238,9 +236,8 @@ def pilot(cell, bench):
     """Accuracy on reserved images of the training partition after doubling numbers of updates."""
     _, _, (x_kept, y_kept) = partition(cell, bench)
     x, y, _ = training_set(cell, bench)
-    marks = [cell.pilot.first * 2**n for n in range(cell.pilot.doublings + 1)]
-    found = predictions(cell, bench, x, y, marks, x_kept)
-    return {"updates": marks, "accuracy": [float((found[m] == y_kept).mean()) for m in marks]}
+    found = predictions(cell, bench, x, y, cell.pilot.marks, x_kept)
+    return {"updates": [*found], "accuracy": [float((p == y_kept).mean()) for p in found.values()]}
 
 
 COMPUTE = {"floor": floor, "search": run, "final": run, "table2": table2, "pilot": pilot}

@@ -344,8 +344,7 @@ def pilot(cell, bench):
     space = FeatureSpace.of_classifier(judge.model)
     reference = space.reference(x, progress=False)
     looks = Doubling(cell.pilot, reference, cell.images.shrink, backend.subseed(cell.seed, "look"))
-    longest = cell.pilot.first * 2**cell.pilot.doublings
-    settings = {**cell.settings, "gan": cell.gan.replace({"updates": longest})}
+    settings = {**cell.settings, "gan": cell.gan.replace({"updates": cell.pilot.marks[-1]})}
     trained(replace(cell, settings=settings), bench, images, cell.method, looks)
     return {"updates": looks.updates, "fid": looks.fids}
 
@@ -355,8 +354,8 @@ class Doubling(keras.callbacks.Callback):
 
     def __init__(self, pilot, reference, side, seed):
         super().__init__()
-        self.updates = [pilot.first * 2**n for n in range(pilot.doublings + 1)]
-        self.reference, self.side, self.seed, self.fids = reference, side, seed, []
+        self.updates, self.reference, self.side = pilot.marks, reference, side
+        self.seed, self.fids = seed, []
 
     def on_epoch_end(self, epoch, logs=None):
         steps = self.params["steps"]
