@@ -54,11 +54,12 @@ class Bench:
             n_classes, image_shape: its arguments.
             logits: whether it returns logits and not probabilities.
         """
+        loss = "sparse_categorical_crossentropy"
         return self.reusable(
             (network, n_classes, image_shape),
             lambda: network(n_classes, image_shape),
             optimizer="adam",
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True) if logits else loss,
             **backend.convolution_compile_options(),
         )
 
@@ -77,7 +78,10 @@ class Bench:
 
 
 class Fitted:
-    """A trained model's weights. `model` is the model with just these, whatever it was used for."""
+    """A trained model's weights. `model` is the model with just these, whatever it was used for.
+
+    What else it is asked for, such as a GAN's `generate`, is its model's.
+    """
 
     def __init__(self, model):
         self._model, self._state = model, get_state(model)
@@ -85,3 +89,8 @@ class Fitted:
     @property
     def model(self):
         return set_state(self._model, self._state)
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.model, name)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras import plots
+from dagen_keras.study import packing
 from dagen_keras.study.frame import column, select
-from dagen_keras.study.packing import picture
 from dagen_keras.study.report import Figure
 
 
@@ -32,15 +32,17 @@ def figure_of(
     if form is None:
         return Figure(name, caption, rows)
     rows = select(rows, where or {})
-    value = options.get("y", "png")
+    value = options.get("y", options.get("picture", "png"))
     rows = rows[column(rows, value).notna()]
     return Figure(name, caption, (lambda: FORMS[form](rows, **options)) if len(rows) else None)
 
 
-def sheet(rows: pd.DataFrame, each: str, columns: int | None = None) -> plt.Figure:
-    """Packed pictures of cells, column `png`, in rows of so many, `each` under its name."""
-    shown = zip(_named(rows, each), rows["png"], strict=True)
-    return plots.pictures({name: picture(packed) for name, packed in shown}, columns)
+def sheet(
+    rows: pd.DataFrame, each: str, picture: str = "png", columns: int | None = None
+) -> plt.Figure:
+    """Packed pictures of cells, a column, in rows of so many, `each` under its name."""
+    shown = zip(_named(rows, each), rows[picture], strict=True)
+    return plots.pictures({name: packing.picture(packed) for name, packed in shown}, columns)
 
 
 def curves(

@@ -149,19 +149,6 @@ def vaes(cell, bench):
     return bench.fitted(key(cell, kind, "vae", "naming"), fit)
 
 
-class FittedGAN:
-    """A trained GAN that stays what it is when the model is trained again."""
-
-    def __init__(self, gan):
-        self._fitted, self.latent_dim = Fitted(gan), gan.latent_dim
-
-    def generate(self, labels, seed):
-        return self._fitted.model.generate(labels, seed)
-
-    def log_odds(self, images, labels):
-        return self._fitted.model.log_odds(images, labels)
-
-
 def gans(cell, bench, together=False):
     """For each class, or for all together, a GAN's `CalibratedDiscriminator`; and a report."""
     s = cell.gan
@@ -183,7 +170,7 @@ def gans(cell, bench, together=False):
             budget = s.batch, s.updates, s.updates // LOOKS
             models.fit_updates(gan, (seen, labels), *budget, seed, what, callbacks=[monitor])
             seed = backend.subseed(seed, "calibration")
-            found.append(CalibratedDiscriminator(FittedGAN(gan), held_out, seed=seed))
+            found.append(CalibratedDiscriminator(Fitted(gan), held_out, seed=seed))
             new = gan.generate(labels, backend.subseed(seed, "diversity"))
             relative = evaluate.diversity(new, labels, 1) / evaluate.diversity(seen, labels, 1)
             report = {"name": name, "diversity": float(relative[0])}

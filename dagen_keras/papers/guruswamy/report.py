@@ -38,8 +38,6 @@ def parts(frame):
         "synthetic_only": alone.assign(reported=100 * alone["dataset"].map(theirs)),
         "diversity": trained,
         "recalls_by_method": (lambda: draw_recalls(changes)) if len(changes) else None,
-        "figure7a": fills.assign(png=column(fills, "generated")),
-        "figure7b": fills.assign(png=column(fills, "pairs")),
     }
 
 
@@ -53,19 +51,16 @@ def paper(row, value):
 
 def with_differences(fills):
     """Runs with what they differ by from none, and from duplicates, on the same images."""
-    found = fills
-    for value in ("accuracy", "sparse_recall", "full_recall"):
-        for other in ("none", "duplicates"):
-            of_other = select(fills, {"method": other}).drop_duplicates(["dataset", "seed"])
-            of_other = column(of_other.set_index(["dataset", "seed"]), value)
-            theirs = [
-                of_other.get(key) for key in zip(fills["dataset"], fills["seed"], strict=True)
-            ]
-            difference = pd.to_numeric(column(fills, value)) - pd.to_numeric(
-                pd.Series(theirs, fills.index, dtype=object)
-            )
-            found = found.assign(**{f"{value.split('_')[0]}_minus_{other}": difference})
-    return found
+    found, place = {}, ["dataset", "seed"]
+    values = fills.reindex(columns=["accuracy", "sparse_recall", "full_recall"]).astype(float)
+    for other in ("none", "duplicates"):
+        theirs = select(fills, {"method": other}).drop_duplicates(place)
+        theirs = values.loc[theirs.index].set_index(pd.MultiIndex.from_frame(theirs[place]))
+        theirs = theirs.reindex(pd.MultiIndex.from_frame(fills[place]))
+        for name in values:
+            difference = values[name] - theirs[name].to_numpy()
+            found[f"{name.removesuffix('_recall')}_minus_{other}"] = difference
+    return fills.assign(**found)
 
 
 def draw_recalls(rows):
@@ -102,16 +97,16 @@ def facts(frame):
     none = select(fills, {"method": "none"})
     cut = none[none["dataset"].map(lambda name: ROLES[name] != "histopathology")]
     table = 100 * reported("guruswamy_table1_accuracy").set_index("method")
-    cifar = table["cifar100_accuracy"]
+    cifar, histology = table["cifar100_accuracy"], table["histopathology_accuracy"]
     return {
         "saturating": sigmoid(-6),
         "used": 1 - sigmoid(-6),
         "negative": 100 * NEGATIVE / (NEGATIVE + POSITIVE),
         "positive": 100 * POSITIVE / (NEGATIVE + POSITIVE),
         "spread": spread_of_three(fills),
-        "acgan": table["histopathology_accuracy"]["acgan"],
-        "v3": table["histopathology_accuracy"]["acgan_v3"],
-        "cgan": table["histopathology_accuracy"]["cgan"],
+        "acgan": histology["acgan"],
+        "v3": histology["acgan_v3"],
+        "cgan": histology["cgan"],
         "cifar_cgan": cifar["cgan"],
         "cifar_ali": cifar["acgan_ali_v1"],
         "cifar_none": cifar["none"],
