@@ -55,12 +55,8 @@ def summary(
         found.append({**dict(zip(rows, group_of, strict=True)), **numbers})
     found = pd.DataFrame(found).dropna(axis=1, how="all")
     _, *others = values
-    for name in (*rows, *others):  # Whole numbers stay whole, beside gaps too.
-        if name in found and pd.api.types.is_float_dtype(found[name]):
-            whole = found[name].dropna()
-            if (whole == whole.round()).all():
-                found[name] = found[name].astype("Int64")
-    return found
+    numbers = found.filter([*rows, *others]).select_dtypes("float")
+    return found.assign(**numbers.convert_dtypes(convert_floating=False))  # 3 beside a gap too.
 
 
 def _numbers(group, values, percent, digits):

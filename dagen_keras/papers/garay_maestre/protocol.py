@@ -6,7 +6,7 @@ from typing import Literal
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Larger, Shown, served
+from dagen_keras.study.claims import Larger, Shown
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
 from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
@@ -130,8 +130,7 @@ def cells(s, frame):
         factors |= {"vae_images": vae_images, "level": level}
         if latent_dim is not None:
             parts |= {"vae": s.vae, "shares": (kind, seed, size, latent_dim, vae_images)}
-        parts |= {"images": s.images, "serves": served(CLAIMS, {"kind": kind, **factors})}
-        grid.append(cell(kind, seed=seed, dataset=s.dataset, **factors, **parts))
+        grid.append(cell(kind, seed=seed, dataset=s.dataset, images=s.images, **factors, **parts))
 
     def classify(seed, size, method, latent_dim=s.latent_dim, **changes):
         parts = {"classifier": s.classifier, **({"judging": s.judging} if "VAE" in method else {})}
