@@ -50,10 +50,7 @@ def get(key):
 
 def _serving(claims, cells, settings, frame):
     """The cells of a protocol, each with the ids of the claims that compare it."""
-    grid = cells(settings, frame)
-    places = ({"kind": c.kind, "dataset": c.dataset, **c.factors} for c in grid)
-    serves = (tuple(served(claims, place)) for place in places)
-    return [replace(c, serves=ids) for c, ids in zip(grid, serves, strict=True)]
+    return [replace(c, serves=tuple(served(claims, c.place))) for c in cells(settings, frame)]
 
 
 def get_all(keys=()):

@@ -173,9 +173,8 @@ class Comparison:
         first = self.differences(frame)
         first = first[first.index < FIRST_LOOK].to_numpy()
         decided = self.decide(frame, listed)
-        if (decided.verdict, decided.looks) != ("not decided", 1) or len(first) < FIRST_LOOK:
-            return False
-        if not self._gate(frame)[0]:
+        left_open = decided.verdict == "not decided" and decided.reason != "gate missed"
+        if not left_open or decided.looks > 1 or len(first) < FIRST_LOOK:
             return False
         effect, spread = self.distance(self.rule(first, listed, 1), listed), first.std(ddof=1)
         return bool(spread == 0 or power(SECOND_LOOK, effect / spread) >= 0.5)

@@ -60,8 +60,7 @@ def curves(
     """
     figure, axis = plt.subplots(figsize=(6.5, 4))
     at = rows[x] if x else rows[y].map(lambda values: list(range(1, 1 + len(values))))
-    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
-        color, style = _style(number)
+    for name, group, color, style in _lines(rows, line):
         for index, values in group[y].items():
             values = scale * np.array(values)
             axis.plot(at[index], values, style, color=color, alpha=0.3, linewidth=1)
@@ -84,8 +83,8 @@ def by_factor(
     A column `reported` has the paper's values, not to be scaled; they are dotted.
     """
     figure, axis = plt.subplots(figsize=(6.5, 4))
-    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
-        (color, style), values = _style(number), scale * pd.to_numeric(group[y])
+    for name, group, color, style in _lines(rows, line):
+        values = scale * pd.to_numeric(group[y])
         axis.plot(group[x], values, "o", color=color, alpha=0.4, markersize=4)
         in_order = pd.api.types.is_numeric_dtype(group[x])
         mean = values.groupby(group[x], sort=in_order).mean()
@@ -104,10 +103,11 @@ def _named(rows, text):
     return pd.Series([text.format(**row) for row in rows.to_dict("records")], rows.index)
 
 
-def _style(number):
-    """Colour and line of a curve; colours that come again are dashed."""
-    again, color = divmod(number, len(plots.COLORS))
-    return plots.COLORS[color], "--" if again else "-"
+def _lines(rows, line):
+    """Name, rows, colour and style of each line; colours that come again are dashed."""
+    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
+        again, color = divmod(number, len(plots.COLORS))
+        yield name, group, plots.COLORS[color], "--" if again else "-"
 
 
 def _finish(figure, axis, labels, log_ticks):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dagen_keras.study.frame import column, select
@@ -67,8 +66,7 @@ def _numbers(group, values, percent, digits):
     (title, first), *others = values.items()
     first, theirs = numbers(first), numbers("reported")
     mean = round(first.mean(), digits)
-    spread = round(first.std(), digits) if len(first) > 1 else np.nan
-    found = {title: mean, "sd": spread, "n": len(first)}
+    found = {title: mean, "sd": round(first.std(), digits), "n": len(first)}
     if len(theirs):
         reported = theirs.iloc[0]
         found |= {"paper": reported, "ours - paper": round(mean - reported, digits)}

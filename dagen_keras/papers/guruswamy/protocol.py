@@ -195,11 +195,10 @@ class Alike:
 
     def claims(self, alpha=ALPHA):
         """The claim of each method, by its name."""
-        sides = {method: ({"method": method}, NONE, FASHION) for method in self.methods}
-        claims = {
-            m: Within(self.id, self.value, *side, **self.settings) for m, side in sides.items()
+        settings = {"where": FASHION, "alpha": alpha, **self.settings}
+        return {
+            m: Within(self.id, self.value, {"method": m}, NONE, **settings) for m in self.methods
         }
-        return {method: replace(claim, alpha=alpha) for method, claim in claims.items()}
 
     def sides(self):
         return [side for claim in self.claims().values() for side in claim.sides()]

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from dagen_keras import datasets, plots
 from dagen_keras.papers import reported
@@ -10,6 +11,7 @@ from dagen_keras.papers.guruswamy.protocol import METHODS, ROLES
 from dagen_keras.study.evidence import NotYet, by_group, count
 from dagen_keras.study.frame import column, select
 
+BLUE, RED = plots.COLORS[1], plots.COLORS[5]
 NEGATIVE, POSITIVE = 198_738, 78_786  # Patches, as the paper counts them.
 T_OF_THREE = 4.303  # Student's t at 97.5 % for three runs.
 
@@ -70,17 +72,13 @@ def draw_recalls(rows):
     methods = [m for m in METHODS if m in set(rows["method"])]
     for axis, name in zip(axes[0], names, strict=True):
         of_name = rows[rows["dataset"] == name]
-        for shift, value, color in (
-            (-0.2, "sparse", plots.COLORS[5]),
-            (0.2, "full", plots.COLORS[1]),
-        ):
-            for place, method in enumerate(methods):
-                of_method = of_name[of_name["method"] == method]
-                change = 100 * of_method[f"{value}_minus_none"].dropna()
-                at = place + shift
-                axis.plot(change, np.full(len(change), at), ".", color=color, alpha=0.5)
-                axis.plot(2 * [change.mean()], [at - 0.15, at + 0.15], color=color, linewidth=2)
-            axis.plot([], [], color=color, linewidth=2, label=f"{value} classes")
+        for value, shift, color in (("sparse", -0.2, RED), ("full", 0.2, BLUE)):
+            change = 100 * of_name.set_index("method")[f"{value}_minus_none"].dropna()
+            at = change.index.map(methods.index) + shift
+            axis.plot(change, at, ".", color=color, alpha=0.5)
+            means, label = change.groupby(at).mean(), f"{value} classes"
+            ends = means.index - 0.2, means.index + 0.2
+            axis.vlines(means, *ends, color=color, linewidth=2, label=label)
         axis.axvline(0, color="0.6", linewidth=0.8)
         axis.set_yticks(range(len(methods)), methods if axis is axes[0, 0] else [])
         axis.set_ylim(len(methods) - 0.5, -0.5)
@@ -99,8 +97,8 @@ def facts(frame):
     table = 100 * reported("guruswamy_table1_accuracy").set_index("method")
     cifar, histology = table["cifar100_accuracy"], table["histopathology_accuracy"]
     return {
-        "saturating": sigmoid(-6),
-        "used": 1 - sigmoid(-6),
+        "saturating": expit(-6),
+        "used": 1 - expit(-6),
         "negative": 100 * NEGATIVE / (NEGATIVE + POSITIVE),
         "positive": 100 * POSITIVE / (NEGATIVE + POSITIVE),
         "spread": spread_of_three(fills),
@@ -113,10 +111,6 @@ def facts(frame):
         "uncut": by_group(cut, ["dataset"], 100 * column(cut, "accuracy")),
         "cut": by_group(cut, ["dataset"], 100 * column(cut, "accuracy_on_cut")),
     }
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def spread_of_three(fills):
