@@ -195,10 +195,8 @@ class Alike:
 
     def claims(self, alpha=ALPHA):
         """The claim of each method, by its name."""
-        settings = {"where": FASHION, "alpha": alpha, **self.settings}
-        return {
-            m: Within(self.id, self.value, {"method": m}, NONE, **settings) for m in self.methods
-        }
+        settings = {"worse": NONE, "where": FASHION, "alpha": alpha, **self.settings}
+        return {m: Within(self.id, self.value, {"method": m}, **settings) for m in self.methods}
 
     def sides(self):
         return [side for claim in self.claims().values() for side in claim.sides()]
