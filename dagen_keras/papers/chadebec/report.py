@@ -130,11 +130,12 @@ def draw_wrong_geodesics(arrays):
     """Right geodesics and released ones, and their energies."""
     figure, (axis, energies) = plt.subplots(1, 2, figsize=(10, 4), layout="tight")
     plots.over_volume(axis, arrays["axes"], arrays["log_volume"], arrays["mean"])
-    for name, label, color in (("right", "right", BLUE), ("wrong", "released", RED)):
+    for name, color in (("right", BLUE), ("wrong", RED)):
         paths, energy = arrays[name], arrays[f"{name}_energy"]
         axis.plot(*paths.transpose(2, 0, 1), color=color, linewidth=1.5)
         time = np.linspace(0, 1, len(energy))
-        energies.plot(time, energy / energy[0], color=color, linewidth=1.2, label=label)
+        lines = energies.plot(time, energy / energy[0], color=color, linewidth=1.2)
+        lines[0].set_label({"right": "right", "wrong": "released"}[name])
     energies.set(xlabel="time along the path", ylabel="energy, relative to the start")
     energies.set_yscale("log")
     energies.legend()
