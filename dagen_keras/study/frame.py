@@ -29,6 +29,12 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     return frame[chosen]
 
 
+def computed(frame: pd.DataFrame, kind: str, value: str) -> pd.DataFrame:
+    """The cells of a kind that have a value."""
+    rows = select(frame, {"kind": kind})
+    return rows[column(rows, value).notna()]
+
+
 def by_seed(frame: pd.DataFrame, value: str, where: dict[str, Any]) -> pd.Series:
     """One number a seed: `value` of the rows that `where` selects.
 

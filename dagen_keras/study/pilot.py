@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras.study.figures import figure_of
-from dagen_keras.study.frame import column, select
+from dagen_keras.study.frame import computed
 from dagen_keras.study.report import Figure, Table
 from dagen_keras.study.settings import Count, Positive, Settings
 
@@ -33,8 +33,7 @@ def pilot_table(
     less than half a point to the mean of every method. What `falls`, FID, is to fall: by less than
     5 %. If there is no such number, it is the largest, and what it gives is not converged.
     """
-    rows, found, says = select(frame, {"kind": "pilot"}), pd.DataFrame(), ""
-    rows = rows[column(rows, value).notna()]
+    rows, found, says = computed(frame, "pilot", value), pd.DataFrame(), ""
     if falls:
         scale, unit, limit, heading = 1, what, 5, "twice as many lower it at most, %"
         rule = f"lower the mean of every method by less than {limit} %"
