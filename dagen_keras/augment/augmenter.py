@@ -149,6 +149,11 @@ class Augmenter(BaseEstimator):
         sampler = self.sampler if callable(self.sampler) else SAMPLERS[self.sampler]
         return predict(model.decoder, sampler(model, int(n), seed))
 
+    def sample_each(self, n):
+        """`n` new images of each class, class after class, and their labels: see `sample`."""
+        images = [self.sample(n, label) for label in self.classes_]
+        return np.concatenate(images), np.repeat(self.classes_, n)
+
     def fit_resample(self, x, y):
         """Adds new images to the classes that `sampling_strategy` names.
 

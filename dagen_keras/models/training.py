@@ -158,13 +158,13 @@ class ReusableModel:
         if callable(arguments["optimizer"]):
             arguments["optimizer"] = arguments["optimizer"]()
         new.compile(**arguments)
+        new.optimizer.build(new.trainable_variables)
         return new
 
     def fresh(self, seed):
         """The one model that is trained again and again, as a new one would be."""
         if self._model is None:
             new = self.new(seed)
-            new.optimizer.build(new.trainable_variables)
             self._optimizer_start = [np.array(v) for v in new.optimizer.variables]
             self._model = new
             return new

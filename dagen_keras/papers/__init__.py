@@ -3,16 +3,19 @@
 A folder here is a paper; nothing else lists them.
 """
 
+import functools
 import importlib
 import importlib.resources
 import io
 import pkgutil
 import tomllib
+from dataclasses import replace
 
 import pandas as pd
 
 from dagen_keras.checks import RunError
 from dagen_keras.study import Listed, Study
+from dagen_keras.study.claims import served
 
 KEYS = tuple(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
@@ -35,7 +38,7 @@ def get(key):
         **tomllib.loads(about.read_text(encoding="utf-8")),
         protocol_version=protocol.VERSION,
         profiles=protocol.PROFILES,
-        cells=protocol.cells,
+        cells=functools.partial(_serving, protocol.CLAIMS, protocol.cells),
         claims=protocol.CLAIMS,
         listed=listed(key),
         compute=cells.COMPUTE,
@@ -43,6 +46,11 @@ def get(key):
         parts=report.parts,
         facts=report.facts,
     )
+
+
+def _serving(claims, cells, settings, frame):
+    """The cells of a protocol, each with the ids of the claims that compare it."""
+    return [replace(c, serves=tuple(served(claims, c.place))) for c in cells(settings, frame)]
 
 
 def get_all(keys=()):

@@ -4,6 +4,8 @@ import collections
 from collections.abc import Callable, Hashable
 from typing import Any
 
+import keras
+
 from dagen_keras import backend, datasets
 from dagen_keras.models.training import ReusableModel, get_state, set_state
 
@@ -42,13 +44,22 @@ class Bench:
         """The `ReusableModel` of a key, compiled once."""
         return self.once(("reusable", key), lambda: ReusableModel(build, **compile_arguments))
 
-    def classifier(self, network: Callable, data: datasets.Dataset) -> ReusableModel:
-        """`network(n_classes, image_shape)` of the data, with Adam and the cross-entropy."""
+    def classifier(
+        self, network: Callable, n_classes: int, image_shape: tuple, logits: bool = False
+    ) -> ReusableModel:
+        """`network(n_classes, image_shape)`, with Adam and the cross-entropy, compiled once.
+
+        Args:
+            network: a function that returns a new model.
+            n_classes, image_shape: its arguments.
+            logits: whether it returns logits and not probabilities.
+        """
+        loss = "sparse_categorical_crossentropy"
         return self.reusable(
-            (network, data.n_classes, data.image_shape),
-            lambda: network(data.n_classes, data.image_shape),
+            (network, n_classes, image_shape),
+            lambda: network(n_classes, image_shape),
             optimizer="adam",
-            loss="sparse_categorical_crossentropy",
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True) if logits else loss,
             **backend.convolution_compile_options(),
         )
 
@@ -67,7 +78,10 @@ class Bench:
 
 
 class Fitted:
-    """A trained model's weights. `model` is the model with just these, whatever it was used for."""
+    """A trained model's weights. `model` is the model with just these, whatever it was used for.
+
+    What else it is asked for, such as a GAN's `generate`, is its model's.
+    """
 
     def __init__(self, model):
         self._model, self._state = model, get_state(model)
@@ -75,3 +89,8 @@ class Fitted:
     @property
     def model(self):
         return set_state(self._model, self._state)
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.model, name)

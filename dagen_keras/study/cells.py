@@ -44,6 +44,11 @@ class Cell:
         parts = [f"{name} {value}" for name, value in self.factors.items() if value is not None]
         return ", ".join([self.kind, *parts, f"on {self.dataset}", f"seed {self.seed}"])
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where its row is in the frame: kind, seed, dataset and factors."""
+        return {"kind": self.kind, "seed": self.seed, "dataset": self.dataset, **self.factors}
+
     def meaning(self, study: str) -> dict:
         """What the key hashes, beside study, protocol version and the data's fingerprint.
 
@@ -75,12 +80,11 @@ class Cell:
         Raises:
             ValueError: if a value is called like a factor.
         """
-        place = {"kind": self.kind, "seed": self.seed, "dataset": self.dataset, **self.factors}
         values = record["values"]
-        both = place.keys() & values.keys()
+        both = self.place.keys() & values.keys()
         if both:
             raise ValueError(f"a value is called like the factor '{min(both)}': rename it.")
-        return {**place, "diverged": False, **values}
+        return {**self.place, "diverged": False, **values}
 
 
 def cell(

@@ -6,21 +6,16 @@ cells are compared. The rules are those of `evaluate.paired_verdict` and `evalua
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from dagen_keras.evaluate import verdicts
 from dagen_keras.evaluate.sensitivity import power
 from dagen_keras.evaluate.signed_rank import ALPHA
-from dagen_keras.evaluate.verdicts import (
-    Verdict,
-    crossed_bootstrap,
-    equivalence,
-    holm,
-    paired_verdict,
-)
+from dagen_keras.evaluate.verdicts import Verdict
 from dagen_keras.study.frame import by_seed, column, select
 from dagen_keras.study.packing import unpack
 
@@ -69,11 +64,7 @@ class Decided:
 
     @classmethod
     def of(cls, listed: Listed, **found) -> "Decided":
-        return cls(
-            **{name: getattr(listed, name) for name in ("paper", "id", "text", "form")},
-            **{name: getattr(listed, name) for name in ("size", "margin", "unit")},
-            **found,
-        )
+        return cls(**{name: value for name, value in vars(listed).items() if name != "on"}, **found)
 
 
 @dataclass(frozen=True)
@@ -167,26 +158,23 @@ class Comparison:
     def decide(self, frame: pd.DataFrame, listed: Listed) -> Decided:
         differences = self.differences(frame)
         verdict, looks = self._looks(differences, listed)
-        outcome, reason = verdict.verdict, verdict.reason
         passed, gate = self._gate(frame)
+        found = {**vars(verdict), "looks": looks, "gate": gate}
         if not passed:
-            outcome, reason = "not decided", "gate missed"
-        elif outcome != "not decided":
+            found |= {"verdict": "not decided", "reason": "gate missed"}
+        elif verdict.verdict != "not decided":
             seeds = differences.index[differences.index < (FIRST_LOOK, SECOND_LOOK)[looks - 1]]
             if not self._stands(frame[frame["seed"].isin(seeds)], listed, verdict):
-                outcome, reason = "not decided", "test images"
-        names = ("estimate", "low", "high", "p_value", "n", "ties", "probability_better")
-        found = {name: getattr(verdict, name) for name in (*names, "detectable")}
-        return Decided.of(listed, verdict=outcome, reason=reason, looks=looks, gate=gate, **found)
+                found |= {"verdict": "not decided", "reason": "test images"}
+        return Decided.of(listed, **found)
 
     def wants_second_look(self, frame: pd.DataFrame, listed: Listed) -> bool:
         """Whether eight more seeds have an even chance to decide what the first look left open."""
         first = self.differences(frame)
         first = first[first.index < FIRST_LOOK].to_numpy()
         decided = self.decide(frame, listed)
-        if (decided.verdict, decided.looks) != ("not decided", 1) or len(first) < FIRST_LOOK:
-            return False
-        if not self._gate(frame)[0]:
+        left_open = decided.verdict == "not decided" and decided.reason != "gate missed"
+        if not left_open or decided.looks > 1 or len(first) < FIRST_LOOK:
             return False
         effect, spread = self.distance(self.rule(first, listed, 1), listed), first.std(ddof=1)
         return bool(spread == 0 or power(SECOND_LOOK, effect / spread) >= 0.5)
@@ -215,7 +203,7 @@ class Comparison:
         by_image = self._by_image(frame)
         if by_image is None:
             return True
-        low, high = crossed_bootstrap(by_image)
+        low, high = verdicts.crossed_bootstrap(by_image)
         intervals = self.intervals(listed, verdict.verdict)
         return any(low > least and high < most for least, most in intervals)
 
@@ -245,7 +233,7 @@ class Larger(Comparison):
     def rule(self, differences, listed, look):
         smallest = None if listed.size else self.smallest
         at = self.at(listed)
-        return paired_verdict(differences, listed.size, smallest, at, self.alpha, look)
+        return verdicts.paired_verdict(differences, listed.size, smallest, at, self.alpha, look)
 
     def intervals(self, listed, verdict):
         zero, least = self.at(listed), self._least(listed)
@@ -284,7 +272,7 @@ class SmallerGain(Larger):
     over: str = ""
 
     def gains(self):
-        parts = {part.name: getattr(self, part.name) for part in fields(Larger)}
+        parts = {name: value for name, value in vars(self).items() if name != "over"}
         for value in self.where[self.over]:
             yield Larger(**{**parts, "where": {**self.where, self.over: value}})
 
@@ -304,7 +292,7 @@ class Within(Comparison):
     side = "both"
 
     def rule(self, differences, listed, look):
-        return equivalence(differences, listed.margin, self.side, self.alpha, look)
+        return verdicts.equivalence(differences, listed.margin, self.side, self.alpha, look)
 
     def intervals(self, listed, verdict):
         below, above = self._ends(listed)
@@ -352,8 +340,8 @@ class Shown(Larger):
     """A comparison whose numbers are shown and whose verdict is not sought."""
 
     def decide(self, frame, listed):
-        found = vars(super().decide(frame, listed))
-        return Decided(**{**found, "verdict": "not decided", "reason": "shown only"})
+        found = super().decide(frame, listed)
+        return replace(found, verdict="not decided", reason="shown only")
 
     def wants_second_look(self, frame, listed):
         return False
@@ -373,5 +361,5 @@ def served(claims, place: dict[str, Any]) -> list[str]:
 def decide_all(claims, frame: pd.DataFrame, listed: dict[str, Listed]) -> list[Decided]:
     """Every claim of the list, with p-values after Holm over those that have one."""
     found = [claim.decide(frame, listed[claim.id]) for claim in claims]
-    adjusted = holm([decided.p_value for decided in found])
-    return [Decided(**{**vars(d), "p_holm": p}) for d, p in zip(found, adjusted, strict=True)]
+    adjusted = verdicts.holm([decided.p_value for decided in found])
+    return [replace(d, p_holm=p) for d, p in zip(found, adjusted, strict=True)]

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras import plots
+from dagen_keras.study import packing
 from dagen_keras.study.frame import column, select
-from dagen_keras.study.packing import picture
 from dagen_keras.study.report import Figure
 
 
@@ -32,15 +32,17 @@ def figure_of(
     if form is None:
         return Figure(name, caption, rows)
     rows = select(rows, where or {})
-    value = options.get("y", "png")
+    value = options.get("y", options.get("picture", "png"))
     rows = rows[column(rows, value).notna()]
     return Figure(name, caption, (lambda: FORMS[form](rows, **options)) if len(rows) else None)
 
 
-def sheet(rows: pd.DataFrame, each: str, columns: int | None = None) -> plt.Figure:
-    """Packed pictures of cells, column `png`, in rows of so many, `each` under its name."""
-    shown = zip(_named(rows, each), rows["png"], strict=True)
-    return plots.pictures({name: picture(packed) for name, packed in shown}, columns)
+def sheet(
+    rows: pd.DataFrame, each: str, picture: str = "png", columns: int | None = None
+) -> plt.Figure:
+    """Packed pictures of cells, a column, in rows of so many, `each` under its name."""
+    shown = zip(_named(rows, each), rows[picture], strict=True)
+    return plots.pictures({name: packing.picture(packed) for name, packed in shown}, columns)
 
 
 def curves(
@@ -58,8 +60,7 @@ def curves(
     """
     figure, axis = plt.subplots(figsize=(6.5, 4))
     at = rows[x] if x else rows[y].map(lambda values: list(range(1, 1 + len(values))))
-    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
-        color, style = _style(number)
+    for name, group, color, style in _lines(rows, line):
         for index, values in group[y].items():
             values = scale * np.array(values)
             axis.plot(at[index], values, style, color=color, alpha=0.3, linewidth=1)
@@ -82,8 +83,8 @@ def by_factor(
     A column `reported` has the paper's values, not to be scaled; they are dotted.
     """
     figure, axis = plt.subplots(figsize=(6.5, 4))
-    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
-        (color, style), values = _style(number), scale * pd.to_numeric(group[y])
+    for name, group, color, style in _lines(rows, line):
+        values = scale * pd.to_numeric(group[y])
         axis.plot(group[x], values, "o", color=color, alpha=0.4, markersize=4)
         in_order = pd.api.types.is_numeric_dtype(group[x])
         mean = values.groupby(group[x], sort=in_order).mean()
@@ -102,10 +103,11 @@ def _named(rows, text):
     return pd.Series([text.format(**row) for row in rows.to_dict("records")], rows.index)
 
 
-def _style(number):
-    """Colour and line of a curve; colours that come again are dashed."""
-    again, color = divmod(number, len(plots.COLORS))
-    return plots.COLORS[color], "--" if again else "-"
+def _lines(rows, line):
+    """Name, rows, colour and style of each line; colours that come again are dashed."""
+    for number, (name, group) in enumerate(rows.groupby(_named(rows, line), sort=False)):
+        again, color = divmod(number, len(plots.COLORS))
+        yield name, group, plots.COLORS[color], "--" if again else "-"
 
 
 def _finish(figure, axis, labels, log_ticks):

@@ -1,6 +1,6 @@
 """Reading a frame: one row a finished cell, factors and values side by side."""
 
-import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +29,12 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     return frame[chosen]
 
 
+def computed(frame: pd.DataFrame, kind: str, value: str) -> pd.DataFrame:
+    """The cells of a kind that have a value."""
+    rows = select(frame, {"kind": kind})
+    return rows[column(rows, value).notna()]
+
+
 def by_seed(frame: pd.DataFrame, value: str, where: dict[str, Any]) -> pd.Series:
     """One number a seed: `value` of the rows that `where` selects.
 
@@ -45,9 +51,6 @@ def by_seed(frame: pd.DataFrame, value: str, where: dict[str, Any]) -> pd.Series
     rows = rows.assign(**{value: pd.to_numeric(rows[value], errors="coerce")})
     if rows.duplicated(["seed", *over]).any():
         raise ValueError(f"{where} selects several cells of one seed; name more factors.")
-    if not over:
-        return rows.set_index("seed")[value].dropna().sort_index()
-    table = rows.pivot(index="seed", columns=list(over), values=value)
-    columns = list(itertools.product(*over.values()))
-    columns = columns if len(over) > 1 else [column for (column,) in columns]
-    return table.reindex(columns=columns).mean(axis=1, skipna=False).dropna().sort_index()
+    values = rows.dropna(subset=value).groupby("seed")[value]
+    whole = values.size() == math.prod(map(len, over.values()))
+    return values.agg(lambda runs: runs.to_numpy().mean())[whole]

@@ -89,12 +89,8 @@ def judge_of(cell, bench: Bench) -> Judge:
 
     def train():
         data, images, kept = partition(cell, bench)
-        model = models.ReusableModel(
-            lambda: models.chen_liu_cnn(data.n_classes, data.image_shape),
-            optimizer="adam",
-            loss="sparse_categorical_crossentropy",
-            **backend.convolution_compile_options(),
-        ).fresh(backend.subseed(0, "judge"))
+        network = bench.classifier(models.chen_liu_cnn, data.n_classes, data.image_shape)
+        model = network.new(backend.subseed(0, "judge"))
         batches = models.ShuffledBatches(images, BATCH, backend.subseed(0, "judge", "order"))
         try:
             model.fit(

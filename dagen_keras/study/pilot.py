@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras.study.figures import figure_of
-from dagen_keras.study.frame import column, select
+from dagen_keras.study.frame import computed
 from dagen_keras.study.report import Figure, Table
 from dagen_keras.study.settings import Count, Positive, Settings
 
 SEEDS = (1000, 1001)  # Of pilots, as of searches: seeds that no claim uses.
-# What twice as many updates may add to the method that gains most: points, or a share of FID.
-ENOUGH, ENOUGH_OF_FID = 0.5, 0.05
 
 
 class Pilot(Settings):
@@ -19,6 +17,11 @@ class Pilot(Settings):
     size: Positive = 100
     first: Positive = 250
     doublings: Count = 3
+
+    @property
+    def marks(self) -> list[int]:
+        """The numbers of updates that are looked at."""
+        return [self.first * 2**n for n in range(self.doublings + 1)]
 
 
 def pilot_table(
@@ -30,9 +33,13 @@ def pilot_table(
     less than half a point to the mean of every method. What `falls`, FID, is to fall: by less than
     5 %. If there is no such number, it is the largest, and what it gives is not converged.
     """
-    rows, found, says = select(frame, {"kind": "pilot"}), [], ""
-    rows = rows[column(rows, value).notna()]
-    scale, limit = (1, ENOUGH_OF_FID) if falls else (100, ENOUGH)
+    rows, found, says = computed(frame, "pilot", value), pd.DataFrame(), ""
+    if falls:
+        scale, unit, limit, heading = 1, what, 5, "twice as many lower it at most, %"
+        rule = f"lower the mean of every method by less than {limit} %"
+    else:
+        scale, unit, limit, heading = 100, f"{what}, %", 0.5, "twice as many add at most"
+        rule = f"add less than {limit} points to the mean of every method"
     if len(rows):
         means = pd.DataFrame(
             {
@@ -42,10 +49,8 @@ def pilot_table(
             index=pd.Index(rows["updates"].iloc[0], name="updates"),
         )
         twice = means.shift(-1)
-        gains = 1 - twice / means if falls else twice - means
-        added = 100 * gains if falls else gains
-        heading = "twice as many lower it at most, %" if falls else "twice as many add at most"
-        found = means.assign(**{heading: added.max(axis=1)})
+        gains = 100 * (1 - twice / means) if falls else twice - means
+        found = means.assign(**{heading: gains.max(axis=1)})
         found["enough"] = np.where(gains.notna().all(axis=1), gains.max(axis=1) < limit, None)
         found = found.round(2).reset_index()
         enough = found["updates"][found["enough"].eq(True)]
@@ -54,16 +59,12 @@ def pilot_table(
             if len(enough)
             else f": none here, so the largest, {found['updates'].max():,}: not converged"
         )
-    unit = what if falls else f"{what}, %"
-    less = f"lower the mean of every method by less than {100 * limit:g} %"
-    more = f"add less than {limit} points to the mean of every method"
     return Table(
         "pilot",
         f"The pilot, which chose the number of updates: {data}",
         f"{unit} on images of the training partition that no cell uses; mean over seeds",
-        pd.DataFrame(found),
-        "The budget is the smallest number of updates at which twice as many "
-        f"{less if falls else more}{says}.",
+        found,
+        f"The budget is the smallest number of updates at which twice as many {rule}{says}.",
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dagen_keras.study.frame import column, select
@@ -55,12 +54,8 @@ def summary(
         found.append({**dict(zip(rows, group_of, strict=True)), **numbers})
     found = pd.DataFrame(found).dropna(axis=1, how="all")
     _, *others = values
-    for name in (*rows, *others):  # Whole numbers stay whole, beside gaps too.
-        if name in found and pd.api.types.is_float_dtype(found[name]):
-            whole = found[name].dropna()
-            if (whole == whole.round()).all():
-                found[name] = found[name].astype("Int64")
-    return found
+    numbers = found.filter([*rows, *others]).select_dtypes("float")
+    return found.assign(**numbers.convert_dtypes(convert_floating=False))  # 3 beside a gap too.
 
 
 def _numbers(group, values, percent, digits):
@@ -71,8 +66,7 @@ def _numbers(group, values, percent, digits):
     (title, first), *others = values.items()
     first, theirs = numbers(first), numbers("reported")
     mean = round(first.mean(), digits)
-    spread = round(first.std(), digits) if len(first) > 1 else np.nan
-    found = {title: mean, "sd": spread, "n": len(first)}
+    found = {title: mean, "sd": round(first.std(), digits), "n": len(first)}
     if len(theirs):
         reported = theirs.iloc[0]
         found |= {"paper": reported, "ours - paper": round(mean - reported, digits)}

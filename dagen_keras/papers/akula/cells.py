@@ -84,15 +84,9 @@ def real_images(cell, bench, together=False):
     return Images(("all classes",) if together else names, *map(list, parts))
 
 
-def classifier(bench, shape, what="classifier"):
+def classifier(bench, shape):
     """The paper's "standard CNN" of two classes, a `ReusableModel` that returns logits."""
-    return bench.reusable(
-        (what, shape),
-        lambda: models.guruswamy_classifier(2, shape),
-        optimizer="adam",
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **backend.convolution_compile_options(),
-    )
+    return bench.classifier(models.guruswamy_classifier, 2, shape, logits=True)
 
 
 def space(cell, bench):
@@ -111,7 +105,7 @@ def judge_of_two(cell, bench):
         all_images = cell.images.model_copy(update={"train": 2 * len(data.x_train)})
         real = real_images(replace(cell, seed=0, settings={"images": all_images}), bench)
         transform = ClassicTransforms(width_shift=0.125, height_shift=0.125, flip="horizontal")
-        model = classifier(bench, data.image_shape, "judge").fresh(seed)
+        model = classifier(bench, data.image_shape).new(seed)
         images, updates = joined(real.train), cell.naming.updates
         models.fit_updates(
             model, images, BATCH, updates, updates, seed, "the judge", transform=transform
@@ -155,19 +149,6 @@ def vaes(cell, bench):
     return bench.fitted(key(cell, kind, "vae", "naming"), fit)
 
 
-class FittedGAN:
-    """A trained GAN that stays what it is when the model is trained again."""
-
-    def __init__(self, gan):
-        self._fitted, self.latent_dim = Fitted(gan), gan.latent_dim
-
-    def generate(self, labels, seed):
-        return self._fitted.model.generate(labels, seed)
-
-    def log_odds(self, images, labels):
-        return self._fitted.model.log_odds(images, labels)
-
-
 def gans(cell, bench, together=False):
     """For each class, or for all together, a GAN's `CalibratedDiscriminator`; and a report."""
     s = cell.gan
@@ -189,7 +170,7 @@ def gans(cell, bench, together=False):
             budget = s.batch, s.updates, s.updates // LOOKS
             models.fit_updates(gan, (seen, labels), *budget, seed, what, callbacks=[monitor])
             seed = backend.subseed(seed, "calibration")
-            found.append(CalibratedDiscriminator(FittedGAN(gan), held_out, seed=seed))
+            found.append(CalibratedDiscriminator(Fitted(gan), held_out, seed=seed))
             new = gan.generate(labels, backend.subseed(seed, "diversity"))
             relative = evaluate.diversity(new, labels, 1) / evaluate.diversity(seen, labels, 1)
             report = {"name": name, "diversity": float(relative[0])}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Gate, Larger, NotWorse, served
+from dagen_keras.study.claims import Gate, Larger, NotWorse
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
 
@@ -120,10 +120,9 @@ def cells(s, frame):
     def add(kind, seed, method, regime=None, chain_length=None, **parts):
         if kind != "select" and method == "MH-GAN":
             chain_length = s.chain_length
-        factors = {"method": method, "regime": regime, "chain_length": chain_length}
-        parts |= {"serves": served(CLAIMS, {"kind": kind, **factors}), "images": s.images}
-        shares = (seed, "all" if kind == "all" else "each")
-        grid.append(cell(kind, seed=seed, dataset=s.dataset, shares=shares, **factors, **parts))
+        parts |= {"method": method, "regime": regime, "chain_length": chain_length}
+        parts |= {"images": s.images, "shares": (seed, "all" if kind == "all" else "each")}
+        grid.append(cell(kind, seed=seed, dataset=s.dataset, **parts))
 
     of = dict.fromkeys(VAES, {"vae": s.vae}) | dict.fromkeys(GANS, {"gan": s.gan})
     judges, classifier = {"judging": s.judging, "naming": s.naming}, {"classifier": s.classifier}

@@ -28,18 +28,15 @@ def paper():
 
 
 def parts(frame):
-    classified, drawn = (select(frame, {"kind": kind}) for kind in ("classify", "samples"))
+    classified = select(frame, {"kind": "classify"})
     selected, gans = by_selection(frame), by_class(select(frame, {"method": "GAN"}))
     of_each = select(gans, {"kind": "samples"})
-    first, second = (drawn.assign(png=column(drawn, f"png_{label}")) for label in (0, 1))
     return {
         "accuracy": with_pure(classified),
         "without_vaes": without_vaes(frame) if len(classified) else frame[:0],
         "selection": selected,
         "calibration": of_each,
         **dict.fromkeys(CURVES, by_test(classified)),
-        **dict.fromkeys(("figure4", "figure10", "figure11"), first),
-        **dict.fromkeys(("figure3", "figure12", "figure13"), second),
         "figure8": gans,
         "fid_by_selection": selected,
         "log_odds": by_quantile(selected),

@@ -126,9 +126,7 @@ def class_wise(cell, bench, parts):
 
 def draw(augmenter, method, n):
     """`n` images of each class and their labels, by a method's sampler."""
-    augmenter.set_params(sampler=METHODS[method][1])
-    images = [augmenter.sample(n, label) for label in augmenter.classes_]
-    return np.concatenate(images), np.repeat(augmenter.classes_, n)
+    return augmenter.set_params(sampler=METHODS[method][1]).sample_each(n)
 
 
 def training_set(cell, bench, parts):
@@ -149,13 +147,7 @@ def training_set(cell, bench, parts):
 
 def classifier(bench, name, n_classes, image_shape, rate, seed):
     """A classifier with new weights, compiled once for all rates."""
-    model = bench.reusable(
-        ("classifier", name, n_classes, image_shape),
-        lambda: CLASSIFIERS[name](n_classes, image_shape),
-        optimizer="adam",
-        loss="sparse_categorical_crossentropy",
-        **backend.convolution_compile_options(),
-    ).fresh(seed)
+    model = bench.classifier(CLASSIFIERS[name], n_classes, image_shape).fresh(seed)
     model.optimizer.learning_rate = rate
     return model
 
@@ -194,9 +186,8 @@ def classify(cell, bench):
 def pilot(cell, bench):
     """Accuracy on reserved images of the training partition after doubling numbers of updates."""
     _, _, (x_kept, y_kept) = partition(cell, bench)
-    marks = [cell.pilot.first * 2**n for n in range(cell.pilot.doublings + 1)]
-    found, _ = predictions(cell, bench, marks, x_kept)
-    return {"updates": marks, "accuracy": [float((found[m] == y_kept).mean()) for m in marks]}
+    found, _ = predictions(cell, bench, cell.pilot.marks, x_kept)
+    return {"updates": [*found], "accuracy": [float((p == y_kept).mean()) for p in found.values()]}
 
 
 def svm(cell, bench):

@@ -175,9 +175,8 @@ def cells(s, frame):
     grid, few, many = [], min(s.numbers), max(s.numbers)
 
     def add(kind, seed, dataset, shares=(), **parts):
-        ids = served(CLAIMS, {"kind": kind, "dataset": dataset, **parts})
         shares += METHODS.get(parts.get("method"), ())[:1]  # Cells of one model share it.
-        grid.append(cell(kind, seed=seed, dataset=dataset, serves=ids, shares=shares, **parts))
+        grid.append(cell(kind, seed=seed, dataset=dataset, shares=shares, **parts))
 
     def table2(kind, seed, dataset, split, factors, images=s.images, **parts):
         parts |= {"classifier": s.classifier} if kind != "svm" else {}

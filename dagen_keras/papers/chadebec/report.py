@@ -9,7 +9,7 @@ import pandas as pd
 from dagen_keras import datasets, plots
 from dagen_keras.papers import reported
 from dagen_keras.papers.chadebec.protocol import ALONE, LETTERS, RAW
-from dagen_keras.study.frame import column, select
+from dagen_keras.study.frame import column, computed, select
 from dagen_keras.study.packing import unpack
 
 BLUE, ORANGE, RED = (plots.COLORS[n] for n in (1, 2, 5))
@@ -46,12 +46,6 @@ def parts(frame):
         "figure3": latent,
         "figure4": brains,
     }
-
-
-def computed(frame, kind, value):
-    """The cells of a kind that have a value."""
-    rows = select(frame, {"kind": kind})
-    return rows[column(rows, value).notna()]
 
 
 def with_training(rows):

@@ -188,16 +188,14 @@ def training_set(cell, bench):
         batch_size=BATCH,
         seed=backend.subseed(cell.seed, "vae"),
     ).fit(x, y)
-    n = -(-cell.augmentation.generated // len(augmenter.classes_))
-    new = [augmenter.sample(n, label) for label in augmenter.classes_]
-    labels = np.concatenate([y, np.repeat(augmenter.classes_, n)])
-    return np.concatenate([x, *new]), labels, augmenter
+    new = augmenter.sample_each(-(-cell.augmentation.generated // len(augmenter.classes_)))
+    return *map(np.concatenate, zip((x, y), new, strict=True)), augmenter
 
 
 def predictions(cell, bench, x, y, marks, tested):
     """The classes that one CNN, trained on (x, y), gives `tested` after each of these updates."""
-    classifier = bench.classifier(models.chen_liu_cnn, bench.data(cell.dataset))
-    model = classifier.fresh(backend.subseed(cell.seed, "classifier"))
+    network = models.chen_liu_cnn, bench.data(cell.dataset).n_classes, x.shape[1:]
+    model = bench.classifier(*network).fresh(backend.subseed(cell.seed, "classifier"))
     passes, order = -(-max(marks) * BATCH // len(x)), backend.subseed(cell.seed, "batches")
     batches, found = models.ShuffledBatches((x, y), BATCH, order, passes), {}
     for done, mark in itertools.pairwise([0, *sorted(set(marks))]):
@@ -238,9 +236,8 @@ def pilot(cell, bench):
     """Accuracy on reserved images of the training partition after doubling numbers of updates."""
     _, _, (x_kept, y_kept) = partition(cell, bench)
     x, y, _ = training_set(cell, bench)
-    marks = [cell.pilot.first * 2**n for n in range(cell.pilot.doublings + 1)]
-    found = predictions(cell, bench, x, y, marks, x_kept)
-    return {"updates": marks, "accuracy": [float((found[m] == y_kept).mean()) for m in marks]}
+    found = predictions(cell, bench, x, y, cell.pilot.marks, x_kept)
+    return {"updates": [*found], "accuracy": [float((p == y_kept).mean()) for p in found.values()]}
 
 
 COMPUTE = {"floor": floor, "search": run, "final": run, "table2": table2, "pilot": pilot}

@@ -11,7 +11,7 @@ from pydantic import Field
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Decided, Decision, Larger, Shown, SmallerGain, served
+from dagen_keras.study.claims import Decided, Decision, Larger, Shown, SmallerGain
 from dagen_keras.study.frame import column, select
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
@@ -146,8 +146,7 @@ def cells(s, frame):
     scoring = {"images": s.images, "fid": s.fid, "judging": s.judging}
 
     def add(kind, seed, dataset, **parts):
-        ids = served(CLAIMS, {"kind": kind, "dataset": dataset, **parts})
-        grid.append(cell(kind, seed=seed, dataset=dataset, serves=ids, **parts))
+        grid.append(cell(kind, seed=seed, dataset=dataset, **parts))
 
     def run(kind, seed, dataset, method, weight):
         goes_on = kind == "final" and dataset == first and method in ("KL", "W")

@@ -9,7 +9,7 @@ from dagen_keras.models.divergences import kl, t_gradient, t_value, wasserstein2
 from dagen_keras.papers import listed, reported
 from dagen_keras.papers.chen_liu.protocol import CLAIMS, FIDS, SPACES, InEachSpace
 from dagen_keras.study.evidence import NotYet, by_group
-from dagen_keras.study.frame import column, select
+from dagen_keras.study.frame import column, computed, select
 
 GROUP = ["dataset", "method"]
 PAPERS_NAMES = {"none": "baseline", "KL": "ELBO_KL", "W": "ELBO_W"}
@@ -77,8 +77,7 @@ def spaces_table(frame):
 
 def first_updates(frame):
     """Table 2's runs, a row for each of their first updates that was looked at."""
-    rows = select(frame, {"kind": "table2"})
-    rows = rows[column(rows, "early").notna()]
+    rows = computed(frame, "table2", "early")
     return rows.explode(["early", "early_accuracy"]) if len(rows) else rows
 
 

@@ -97,10 +97,8 @@ def _vae(bench, latent_dim, image_shape, model_class):
 
 def pool_of(augmenter, per_class):
     """So many images of each class's VAE and their labels, the classes taking turns."""
-    images = [augmenter.sample(per_class, label) for label in augmenter.classes_]
-    images = np.stack(images, axis=1)
-    labels = np.tile(augmenter.classes_, per_class)
-    return images.reshape(-1, *images.shape[2:]), labels
+    images = np.stack([augmenter.sample(per_class, c) for c in augmenter.classes_], axis=1)
+    return images.reshape(-1, *images.shape[2:]), np.tile(augmenter.classes_, per_class)
 
 
 def stream(x, y, pool, synthetic_per_epoch, transform, seed):
@@ -136,11 +134,6 @@ def full_batches(epochs):
         images, labels = images[CLASSIFIER_BATCH:], labels[CLASSIFIER_BATCH:]
 
 
-def _classifier(bench, data, seed):
-    reusable = bench.classifier(models.garay_maestre_classifier, data)
-    return reusable.fresh(backend.subseed(seed, "classifier"))
-
-
 def _scores(model, x, y):
     probabilities = models.predict(model, x, 100)
     predicted = probabilities.argmax(axis=1)
@@ -160,27 +153,28 @@ class ScoreEveryEpoch(keras.callbacks.Callback):
 
     def __init__(self, x, y, doubling=False):
         super().__init__()
-        self.images, self.doubling = (x, y), doubling
-        self.epochs, self.rows = [], []
+        self.images, self.doubling, self.rows = (x, y), doubling, []
 
     def on_epoch_end(self, epoch, logs=None):
         if self.doubling and epoch & (epoch + 1):
             return
-        self.epochs.append(epoch + 1)
         self.rows.append(_scores(self.model, *self.images))
         logs |= {f"test_{name}": value for name, value in self.rows[-1].items()}
 
 
-def _train(cell, bench, updates, pool, *callbacks):
-    """A classifier after (steps, times) full batches: `times` epochs of so many steps."""
+def _train(cell, bench, batches, updates, pool, synthetic, *callbacks):
+    """A classifier after (steps, times): `times` epochs of so many steps on `batches` of a stream.
+
+    Of the pool, if there is one, so many synthetic images join the real ones in each epoch.
+    """
     data = bench.data(cell.dataset)
     x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
     transform = transforms(cell.level or ADJUSTED) if "AUG" in cell.method else None
-    synthetic = cell.vae.synthetic_per_epoch if pool else 0
-    model = _classifier(bench, data, cell.seed)
+    network = models.garay_maestre_classifier, data.n_classes, data.image_shape
+    model = bench.classifier(*network).fresh(backend.subseed(cell.seed, "classifier"))
     steps, times = updates
     model.fit(
-        full_batches(stream(x, y, pool, synthetic, transform, cell.seed)),
+        batches(stream(x, y, pool, synthetic, transform, cell.seed)),
         steps_per_epoch=steps,
         epochs=times,
         callbacks=[models.StopOnNonFiniteLoss(f"the classifier ({cell.method})"), *callbacks],
@@ -191,23 +185,23 @@ def _train(cell, bench, updates, pool, *callbacks):
 
 
 def _pool(cell, bench, updates, n_classes):
-    """As many synthetic images as so many updates see, none twice; None without a VAE."""
+    """The VAEs, as many images of theirs as so many updates see, and how many an epoch adds.
+
+    None is seen twice. Without VAEs: None, None and 0.
+    """
     if "VAE" not in cell.method:
-        return None, None
-    augmenter = class_wise_vaes(cell, bench)
-    an_epoch = cell.train_size + cell.vae.synthetic_per_epoch
-    epochs = math.ceil(updates * CLASSIFIER_BATCH / an_epoch) + 1
-    per_class = math.ceil(epochs * cell.vae.synthetic_per_epoch / n_classes)
-    return augmenter, pool_of(augmenter, per_class)
+        return None, None, 0
+    augmenter, synthetic = class_wise_vaes(cell, bench), cell.vae.synthetic_per_epoch
+    epochs = math.ceil(updates * CLASSIFIER_BATCH / (cell.train_size + synthetic)) + 1
+    return augmenter, pool_of(augmenter, math.ceil(epochs * synthetic / n_classes)), synthetic
 
 
 def classify(cell, bench):
     """Trains a classifier by our protocol; scored on test images, half-way (`half`) and at last."""
     data, updates = bench.data(cell.dataset), cell.classifier.updates
-    augmenter, pool = _pool(cell, bench, updates, data.n_classes)
+    augmenter, pool, synthetic = _pool(cell, bench, updates, data.n_classes)
     scores = ScoreEveryEpoch(*test_images(data, cell.images.test_per_class, cell.seed))
-    model = _train(cell, bench, (updates // 2, 2), pool, scores)
-    synthetic = cell.vae.synthetic_per_epoch if pool else 0
+    model = _train(cell, bench, full_batches, (updates // 2, 2), pool, synthetic, scores)
     half, found = scores.rows
     found |= {
         "half": half["f1"],
@@ -222,14 +216,11 @@ def classify(cell, bench):
 def pilot(cell, bench):
     """F1 on reserved images of the training partition after doubling numbers of updates."""
     data, _, kept = partition(cell, bench)
-    passes = 2**cell.pilot.doublings
-    _, pool = _pool(cell, bench, cell.pilot.first * passes, data.n_classes)
+    updates = cell.pilot.first, 2**cell.pilot.doublings
+    _, *synthetic = _pool(cell, bench, math.prod(updates), data.n_classes)
     scores = ScoreEveryEpoch(*kept, doubling=True)
-    _train(cell, bench, (cell.pilot.first, passes), pool, scores)
-    return {
-        "updates": [cell.pilot.first * epoch for epoch in scores.epochs],
-        "f1": [row["f1"] for row in scores.rows],
-    }
+    _train(cell, bench, full_batches, updates, *synthetic, scores)
+    return {"updates": cell.pilot.marks, "f1": [row["f1"] for row in scores.rows]}
 
 
 def released(cell, bench):
@@ -239,39 +230,25 @@ def released(cell, bench):
     the epoch of best test accuracy. AUG and AUG+VAE take a step of up to 32 images for each
     training image, and AUG+VAE trains on the transformed real images alone.
     """
-    data, settings = bench.data(cell.dataset), cell.released
-    x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
-    pool = None
+    data, settings, pool, synthetic = bench.data(cell.dataset), cell.released, None, 0
     if cell.method == "VAE":
-        needed = math.ceil(settings.epochs * RELEASED_SYNTHETIC / data.n_classes)
-        vaes = class_wise_vaes(cell, bench, released=True)
-        pool = pool_of(vaes, min(RELEASED_POOL, needed))
-    augments = "AUG" in cell.method
-    an_epoch = len(x) + (RELEASED_SYNTHETIC if pool else 0)
-    steps = len(x) if augments else math.ceil(an_epoch / CLASSIFIER_BATCH)
-    transform = transforms() if augments else None
-    epochs = stream(x, y, pool, RELEASED_SYNTHETIC, transform, cell.seed)
-    model = _classifier(bench, data, cell.seed)
-    scores = ScoreEveryEpoch(*test_images(data, settings.test_per_class, cell.seed))
-    stopping = keras.callbacks.EarlyStopping("test_loss", patience=settings.patience, mode="min")
-    history = model.fit(
-        whole_epochs(epochs),
-        steps_per_epoch=steps,
-        epochs=settings.epochs,
-        callbacks=[
-            models.StopOnNonFiniteLoss(f"the classifier ({cell.method})"),
-            scores,
-            *([] if "VAE" in cell.method else [stopping]),
-        ],
-        shuffle=False,
-        verbose=0,
-    )
-    kept = kept_as_released(cell.method, scores.rows)
+        synthetic = RELEASED_SYNTHETIC
+        needed = math.ceil(settings.epochs * synthetic / data.n_classes)
+        pool = pool_of(class_wise_vaes(cell, bench, released=True), min(RELEASED_POOL, needed))
+    steps = math.ceil((cell.train_size + synthetic) / CLASSIFIER_BATCH)
+    updates = cell.train_size if "AUG" in cell.method else steps, settings.epochs
+    callbacks = [ScoreEveryEpoch(*test_images(data, settings.test_per_class, cell.seed))]
+    if "VAE" not in cell.method:
+        patience = settings.patience
+        callbacks.append(keras.callbacks.EarlyStopping("test_loss", patience=patience, mode="min"))
+    model = _train(cell, bench, whole_epochs, updates, pool, synthetic, *callbacks)
+    rows = callbacks[0].rows
+    kept = kept_as_released(cell.method, rows)
     return {
-        "f1": scores.rows[kept]["f1"],
-        "last": scores.rows[-1]["f1"],
+        "f1": rows[kept]["f1"],
+        "last": rows[-1]["f1"],
         "best_epoch": kept + 1,
-        "epochs": len(history.epoch),
+        "epochs": len(rows),
         "updates": int(model.optimizer.iterations),
     }
 
@@ -293,9 +270,8 @@ def kept_as_released(method, rows):
 
 def samples(cell, bench):
     """A picture of synthetic images, a row a class (Fig. 2), as PNG in base64."""
-    augmenter = class_wise_vaes(cell, bench)
-    images = [augmenter.sample(COLUMNS, label) for label in augmenter.classes_]
-    return {"png": png(np.concatenate(images), columns=COLUMNS)}
+    images, _ = class_wise_vaes(cell, bench).sample_each(COLUMNS)
+    return {"png": png(images, columns=COLUMNS)}
 
 
 def vae_losses(cell, bench):
@@ -322,10 +298,4 @@ def vae_losses(cell, bench):
     return found
 
 
-COMPUTE = {
-    "classify": classify,
-    "pilot": pilot,
-    "released": released,
-    "samples": samples,
-    "vae_losses": vae_losses,
-}
+COMPUTE = {kind.__name__: kind for kind in (classify, pilot, released, samples, vae_losses)}

@@ -6,7 +6,7 @@ from typing import Literal
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Larger, Shown, served
+from dagen_keras.study.claims import Larger, Shown
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
 from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
@@ -125,23 +125,20 @@ def cells(s, frame):
     _check(s)
     grid, small = [], min(s.train_sizes)
 
-    def add(kind, seed, size, method, dim=None, vaes_of=None, level=None, **parts):
-        if dim is not None:
-            parts |= {"vae": s.vae, "shares": (kind, seed, size, dim, vaes_of)}
-        factors = {"method": method, "train_size": size, "latent_dim": dim, "vae_images": vaes_of}
-        factors["level"] = level
-        parts |= {"images": s.images, "serves": served(CLAIMS, {"kind": kind, **factors})}
-        grid.append(cell(kind, seed=seed, dataset=s.dataset, **factors, **parts))
+    def add(kind, seed, size, method, latent_dim=None, vae_images=None, level=None, **parts):
+        factors = {"method": method, "train_size": size, "latent_dim": latent_dim}
+        factors |= {"vae_images": vae_images, "level": level}
+        if latent_dim is not None:
+            parts |= {"vae": s.vae, "shares": (kind, seed, size, latent_dim, vae_images)}
+        grid.append(cell(kind, seed=seed, dataset=s.dataset, images=s.images, **factors, **parts))
 
-    def classify(seed, size, method, dim=s.latent_dim, level=ADJUSTED, vaes_of="same"):
-        parts = {"classifier": s.classifier, "level": level if "AUG" in method else None}
-        if "VAE" in method:
-            parts |= {"dim": dim, "vaes_of": vaes_of, "judging": s.judging}
-        add("classify", seed, size, method, **parts)
+    def classify(seed, size, method, latent_dim=s.latent_dim, **changes):
+        parts = {"classifier": s.classifier, **({"judging": s.judging} if "VAE" in method else {})}
+        add("classify", seed, size, **parts, **(of_method(method, latent_dim) | changes))
 
-    def released(seed, size, method, vaes_of=None):
-        dim = s.latent_dim if vaes_of else None
-        add("released", seed, size, method, dim, vaes_of, released=s.released)
+    def released(seed, size, method, vae_images=None):
+        latent_dim = s.latent_dim if vae_images else None
+        add("released", seed, size, method, latent_dim, vae_images, released=s.released)
 
     for seed in SEEDS[: s.pilot_seeds]:
         for method in METHODS:
@@ -155,7 +152,7 @@ def cells(s, frame):
     for seed in range(s.seeds):
         for size, method in itertools.product(s.train_sizes, METHODS):
             classify(seed, size, method)
-        classify(seed, small, "VAE", vaes_of="other")
+        classify(seed, small, "VAE", vae_images="other")
         for level in sorted(s.levels, reverse=True):
             classify(seed, small, "AUG", level=level)
     for seed in range(s.shown_seeds):

@@ -9,7 +9,7 @@ from dagen_keras.evaluate.signed_rank import hodges_lehmann
 from dagen_keras.papers import reported
 from dagen_keras.papers.garay_maestre.protocol import ADJUSTED, BOTH_SIZES, METHODS, of_method
 from dagen_keras.study.evidence import NotYet, count, difference
-from dagen_keras.study.frame import by_seed, column, select
+from dagen_keras.study.frame import by_seed, column, computed, select
 
 PAIRS = [("VAE", "CNN"), ("VAE", "AUG"), ("AUG", "CNN")]
 PAIRS += [("AUG+VAE", method) for method in ("CNN", "VAE", "AUG")]
@@ -100,8 +100,7 @@ def facts(frame):
     eq2 = optimize.minimize_scalar(lambda sd: sd**2 - np.log(sd) - 1, bounds=(0.01, 3))
     theirs = reported("garay_maestre_table2_f1_percent")
     by_size = theirs.groupby("train_size")[["AUG", "CNN"]].first()
-    losses = select(frame, {"kind": "vae_losses"})
-    losses = losses[column(losses, "exact_kl").notna()]
+    losses = computed(frame, "vae_losses", "exact_kl")
     marked = theirs[(theirs["latent_dim"] == 4) & (theirs["train_size"] == 100)].iloc[0]
     small = _smallest(frame, "released")
     released = {"kind": "released", "train_size": small}

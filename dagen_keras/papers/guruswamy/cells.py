@@ -6,17 +6,11 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from dagen_keras import backend, datasets, models
+from dagen_keras import backend, datasets, evaluate, models
 from dagen_keras.augment import ClassicTransforms
 from dagen_keras.checks import RunError
 from dagen_keras.datasets.oasis import block_mean
-from dagen_keras.evaluate import (
-    FeatureSpace,
-    balanced_accuracy,
-    diversity,
-    per_class_recall,
-    top_k_accuracy,
-)
+from dagen_keras.evaluate import FeatureSpace
 from dagen_keras.papers.guruswamy.protocol import METHODS, ROLES
 from dagen_keras.study.judge import judge_of, reserved
 from dagen_keras.study.packing import pack, webp
@@ -231,8 +225,8 @@ def maker(cell, bench, images):
         )
     gan = trained(cell, bench, images, method)
     labels = np.repeat(np.arange(images.n_classes), PER_CLASS)
-    drawn = diversity(gan.generate(labels, seed), labels, images.n_classes)
-    drawn /= diversity(images.x, images.y, images.n_classes)
+    drawn = evaluate.diversity(gan.generate(labels, seed), labels, images.n_classes)
+    drawn /= evaluate.diversity(images.x, images.y, images.n_classes)
     facts = {"diversity": float(np.nanmin(drawn)), "mean_diversity": float(np.nanmean(drawn))}
     facts["collapsed"] = int((drawn < 0.5).sum())
     return lambda labels: gan.generate(labels, seed + 1), facts
@@ -288,14 +282,8 @@ def patients(data):
 def classifier(cell, bench, images, sets):
     """The classifier trained on the images and labels of `sets`, and how it was trained."""
     shape, settings = images.x.shape[1:], cell.classifier
-    reusable = bench.reusable(
-        ("classifier", shape, images.n_classes),
-        lambda: models.guruswamy_classifier(images.n_classes, shape),
-        optimizer="adam",
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **backend.convolution_compile_options(),
-    )
-    model = reusable.fresh(backend.subseed(cell.seed, "classifier"))
+    network = bench.classifier(models.guruswamy_classifier, images.n_classes, shape, logits=True)
+    model = network.fresh(backend.subseed(cell.seed, "classifier"))
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", patience=settings.patience, mode="min", restore_best_weights=True
     )
@@ -325,19 +313,19 @@ def scores(model, facts, images):
     """Accuracies and recalls in [0, 1] on the test images, and the classes that are named."""
     y, logits, k = images.test[1], logits_of(model, images), top_k(images.n_classes)
     predicted, sparse = logits.argmax(axis=1), list(images.missing)
-    recalls = per_class_recall(y, predicted, images.n_classes)
+    recalls = evaluate.per_class_recall(y, predicted, images.n_classes)
     # What the accuracy would be if the test part had been cut as the training part.
     on_cut = np.bincount(y, minlength=images.n_classes) * images.left
     packed = {"predicted": predicted.astype("uint8"), "labels": y.astype("uint8")}
     found = {
         "accuracy": float((predicted == y).mean()),
-        "balanced_accuracy": balanced_accuracy(y, predicted),
+        "balanced_accuracy": evaluate.balanced_accuracy(y, predicted),
         "sparse_recall": float(np.nanmean(recalls[sparse])),
         "full_recall": float(np.nanmean(np.delete(recalls, sparse))),
         "accuracy_on_cut": float(np.nansum(on_cut * recalls) / on_cut.sum()),
     }
     if k:
-        found["top_k"] = top_k_accuracy(y, logits, k)
+        found["top_k"] = evaluate.top_k_accuracy(y, logits, k)
         hits = (np.argsort(logits, axis=1)[:, -k:] == y[:, None]).any(axis=1)
         packed["top_k"] = np.packbits(hits)
     return found | facts | {"classes": pack(**packed)}
@@ -350,8 +338,7 @@ def pilot(cell, bench):
     space = FeatureSpace.of_classifier(judge.model)
     reference = space.reference(x, progress=False)
     looks = Doubling(cell.pilot, reference, cell.images.shrink, backend.subseed(cell.seed, "look"))
-    longest = cell.pilot.first * 2**cell.pilot.doublings
-    settings = {**cell.settings, "gan": cell.gan.replace({"updates": longest})}
+    settings = {**cell.settings, "gan": cell.gan.replace({"updates": cell.pilot.marks[-1]})}
     trained(replace(cell, settings=settings), bench, images, cell.method, looks)
     return {"updates": looks.updates, "fid": looks.fids}
 
@@ -361,8 +348,8 @@ class Doubling(keras.callbacks.Callback):
 
     def __init__(self, pilot, reference, side, seed):
         super().__init__()
-        self.updates = [pilot.first * 2**n for n in range(pilot.doublings + 1)]
-        self.reference, self.side, self.seed, self.fids = reference, side, seed, []
+        self.updates, self.reference, self.side = pilot.marks, reference, side
+        self.seed, self.fids = seed, []
 
     def on_epoch_end(self, epoch, logs=None):
         steps = self.params["steps"]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dagen_keras.evaluate import ALPHA
 from dagen_keras.study.cells import cell
-from dagen_keras.study.claims import Exceeds, Gate, Larger, Within, served
+from dagen_keras.study.claims import Exceeds, Gate, Larger, Within
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
 from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
@@ -157,13 +157,8 @@ def cells(s, frame):
             parts["judging"] = s.judging
         if "ali" in method:
             parts["shares"] = ("ali", seed, dataset)
-        ids = served(CLAIMS, {"kind": kind, "dataset": dataset, "method": method})
-        parts = {"images": s.images, **parts, "serves": ids}
+        parts = {"images": s.images, **parts}
         grid.append(cell(kind, seed=seed, dataset=dataset, method=method, **parts))
-
-    def fill(seed, dataset, method):
-        alone = True if method in ALONE[ROLES[dataset]] else None
-        add("fill", seed, dataset, method, synthetic_only=alone, classifier=s.classifier)
 
     first = [d for d in s.datasets if ROLES[d] == "fashion_mnist"][:1]
     for seed, dataset, method in itertools.product(SEEDS[: s.pilot_seeds], first, PILOTS):
@@ -178,8 +173,9 @@ def cells(s, frame):
     of_claims = [row for row in rows if row[1] not in SHOWN]
     shown = [row for row in rows if row[1] in SHOWN]
     for number, chosen in ((s.seeds, of_claims), (s.shown_seeds, shown)):
-        for seed, row in itertools.product(range(number), chosen):
-            fill(seed, *row)
+        for seed, (dataset, method) in itertools.product(range(number), chosen):
+            alone = True if method in ALONE[ROLES[dataset]] else None
+            add("fill", seed, dataset, method, synthetic_only=alone, classifier=s.classifier)
     return grid
 
 
@@ -199,11 +195,8 @@ class Alike:
 
     def claims(self, alpha=ALPHA):
         """The claim of each method, by its name."""
-        sides = {method: ({"method": method}, NONE, FASHION) for method in self.methods}
-        claims = {
-            m: Within(self.id, self.value, *side, **self.settings) for m, side in sides.items()
-        }
-        return {method: replace(claim, alpha=alpha) for method, claim in claims.items()}
+        settings = {"worse": NONE, "where": FASHION, "alpha": alpha, **self.settings}
+        return {m: Within(self.id, self.value, {"method": m}, **settings) for m in self.methods}
 
     def sides(self):
         return [side for claim in self.claims().values() for side in claim.sides()]

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from dagen_keras import datasets, plots
 from dagen_keras.papers import reported
@@ -10,6 +11,7 @@ from dagen_keras.papers.guruswamy.protocol import METHODS, ROLES
 from dagen_keras.study.evidence import NotYet, by_group, count
 from dagen_keras.study.frame import column, select
 
+BLUE, RED = plots.COLORS[1], plots.COLORS[5]
 NEGATIVE, POSITIVE = 198_738, 78_786  # Patches, as the paper counts them.
 T_OF_THREE = 4.303  # Student's t at 97.5 % for three runs.
 
@@ -38,8 +40,6 @@ def parts(frame):
         "synthetic_only": alone.assign(reported=100 * alone["dataset"].map(theirs)),
         "diversity": trained,
         "recalls_by_method": (lambda: draw_recalls(changes)) if len(changes) else None,
-        "figure7a": fills.assign(png=column(fills, "generated")),
-        "figure7b": fills.assign(png=column(fills, "pairs")),
     }
 
 
@@ -53,19 +53,16 @@ def paper(row, value):
 
 def with_differences(fills):
     """Runs with what they differ by from none, and from duplicates, on the same images."""
-    found = fills
-    for value in ("accuracy", "sparse_recall", "full_recall"):
-        for other in ("none", "duplicates"):
-            of_other = select(fills, {"method": other}).drop_duplicates(["dataset", "seed"])
-            of_other = column(of_other.set_index(["dataset", "seed"]), value)
-            theirs = [
-                of_other.get(key) for key in zip(fills["dataset"], fills["seed"], strict=True)
-            ]
-            difference = pd.to_numeric(column(fills, value)) - pd.to_numeric(
-                pd.Series(theirs, fills.index, dtype=object)
-            )
-            found = found.assign(**{f"{value.split('_')[0]}_minus_{other}": difference})
-    return found
+    found, place = {}, ["dataset", "seed"]
+    values = fills.reindex(columns=["accuracy", "sparse_recall", "full_recall"]).astype(float)
+    for other in ("none", "duplicates"):
+        theirs = select(fills, {"method": other}).drop_duplicates(place)
+        theirs = values.loc[theirs.index].set_index(pd.MultiIndex.from_frame(theirs[place]))
+        theirs = theirs.reindex(pd.MultiIndex.from_frame(fills[place]))
+        for name in values:
+            difference = values[name] - theirs[name].to_numpy()
+            found[f"{name.removesuffix('_recall')}_minus_{other}"] = difference
+    return fills.assign(**found)
 
 
 def draw_recalls(rows):
@@ -75,17 +72,13 @@ def draw_recalls(rows):
     methods = [m for m in METHODS if m in set(rows["method"])]
     for axis, name in zip(axes[0], names, strict=True):
         of_name = rows[rows["dataset"] == name]
-        for shift, value, color in (
-            (-0.2, "sparse", plots.COLORS[5]),
-            (0.2, "full", plots.COLORS[1]),
-        ):
-            for place, method in enumerate(methods):
-                of_method = of_name[of_name["method"] == method]
-                change = 100 * of_method[f"{value}_minus_none"].dropna()
-                at = place + shift
-                axis.plot(change, np.full(len(change), at), ".", color=color, alpha=0.5)
-                axis.plot(2 * [change.mean()], [at - 0.15, at + 0.15], color=color, linewidth=2)
-            axis.plot([], [], color=color, linewidth=2, label=f"{value} classes")
+        for value, shift, color in (("sparse", -0.2, RED), ("full", 0.2, BLUE)):
+            change = 100 * of_name.set_index("method")[f"{value}_minus_none"].dropna()
+            at = change.index.map(methods.index) + shift
+            axis.plot(change, at, ".", color=color, alpha=0.5)
+            means, label = change.groupby(at).mean(), f"{value} classes"
+            ends = means.index - 0.2, means.index + 0.2
+            axis.vlines(means, *ends, color=color, linewidth=2, label=label)
         axis.axvline(0, color="0.6", linewidth=0.8)
         axis.set_yticks(range(len(methods)), methods if axis is axes[0, 0] else [])
         axis.set_ylim(len(methods) - 0.5, -0.5)
@@ -102,26 +95,22 @@ def facts(frame):
     none = select(fills, {"method": "none"})
     cut = none[none["dataset"].map(lambda name: ROLES[name] != "histopathology")]
     table = 100 * reported("guruswamy_table1_accuracy").set_index("method")
-    cifar = table["cifar100_accuracy"]
+    cifar, histology = table["cifar100_accuracy"], table["histopathology_accuracy"]
     return {
-        "saturating": sigmoid(-6),
-        "used": 1 - sigmoid(-6),
+        "saturating": expit(-6),
+        "used": 1 - expit(-6),
         "negative": 100 * NEGATIVE / (NEGATIVE + POSITIVE),
         "positive": 100 * POSITIVE / (NEGATIVE + POSITIVE),
         "spread": spread_of_three(fills),
-        "acgan": table["histopathology_accuracy"]["acgan"],
-        "v3": table["histopathology_accuracy"]["acgan_v3"],
-        "cgan": table["histopathology_accuracy"]["cgan"],
+        "acgan": histology["acgan"],
+        "v3": histology["acgan_v3"],
+        "cgan": histology["cgan"],
         "cifar_cgan": cifar["cgan"],
         "cifar_ali": cifar["acgan_ali_v1"],
         "cifar_none": cifar["none"],
         "uncut": by_group(cut, ["dataset"], 100 * column(cut, "accuracy")),
         "cut": by_group(cut, ["dataset"], 100 * column(cut, "accuracy_on_cut")),
     }
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def spread_of_three(fills):
