@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from dagen_keras import models
 from dagen_keras.datasets import Dataset
+from dagen_keras.study import Bench
+from dagen_keras.study.judge import Judge, reserved
 
 
 def bars(n, first, brightest):
@@ -33,6 +36,16 @@ def labels_of(toy):
     return dict(zip(places, np.concatenate([toy.y_train, toy.y_test]), strict=True))
 
 
+def moments(images):
+    """Shift of the centre (dx, dy) and angle of each bar, in pixels and degrees."""
+    weight = images[..., 0] / images.sum((1, 2, 3))[:, None, None]
+    y, x = np.mgrid[:28, :28]
+    dx, dy = ((weight * axis).sum((1, 2)) - 13.5 for axis in (x, y))
+    cx, cy = x - 13.5 - dx[:, None, None], y - 13.5 - dy[:, None, None]
+    xx, yy, xy = ((weight * product).sum((1, 2)) for product in (cx * cx, cy * cy, cx * cy))
+    return dx, dy, np.degrees(0.5 * np.arctan2(-2 * xy, yy - xx))
+
+
 class Fit:
     """A call of `fit` in which nothing is trained: its arguments and the batches it asked for.
 
@@ -44,11 +57,15 @@ class Fit:
     def __init__(self, model, x, arguments):
         self.model, self.arguments, self.kind = model, arguments, type(model)
         self.optimizer, self.callbacks = type(model.optimizer), list(arguments["callbacks"])
+        self.share = float(model.share) if hasattr(model, "share") else None
+        early = keras.callbacks.EarlyStopping
+        self.stopping = [one for one in self.callbacks if isinstance(one, early)]
         if isinstance(x, keras.utils.PyDataset):
             self.passes = x.passes * (
                 1 if arguments.get("steps_per_epoch") else arguments["epochs"]
             )
-            (self.images,), self.batches = x.arrays, [x[i % len(x)][0] for i in range(3)]
+            self.images, *self.labels = x.arrays
+            self.batches = [x[i % len(x)][0] for i in range(3)]
             self.history = keras.callbacks.History()
             self.history.history = {"loss": [2.0, 1.0]}
             return
@@ -99,3 +116,33 @@ def check_adam(model, *expected):
     config = model.optimizer.get_config()
     assert type(model.optimizer) is keras.optimizers.Adam
     assert (config["learning_rate"], config["beta_1"]) == pytest.approx(expected)
+
+
+def toy_bench(monkeypatch, cells, data, reserve):
+    """A bench with this data as "digits" and a judge, where nothing is trained.
+
+    `calls` are those of `fit`. Classifiers name each image by its label; `scored` is what they
+    were asked.
+    """
+    bench, (_, kept) = Bench(), reserved(len(data.x_train), reserve)
+    bench.once(("data", "digits"), lambda: data)
+    bench.calls, bench.scored = record_fits(monkeypatch), []
+    predicted, labels = models.predict, labels_of(data)
+
+    def predict(model, images, *size):
+        if not isinstance(model.layers[-1], keras.layers.Dense) or len(model.outputs) > 1:
+            return predicted(model, images, *size)
+        bench.scored.append(place(images))
+        return np.eye(data.n_classes)[[labels[one] for one in bench.scored[-1]]]
+
+    judge = Judge(None, 0.99, (data.x_train[kept], data.y_train[kept]))
+    monkeypatch.setattr(models, "predict", predict)
+    monkeypatch.setattr(Judge, "share_named", lambda *arguments: 0.97)
+    monkeypatch.setattr(cells, "judge_of", lambda *arguments: judge)
+    return bench
+
+
+def find(grid, kind, **factors):
+    """The first cell of a grid of this kind with these factors, seed or dataset."""
+    of_kind = (cell for cell in grid if cell.kind == kind)
+    return next(c for c in of_kind if all(getattr(c, n) == v for n, v in factors.items()))

@@ -1,0 +1,28 @@
+"""Verdicts on a frame of runs, such as those that a paper's numbers would come from."""
+
+import numpy as np
+import pytest
+
+from dagen_keras.study.claims import decide_all
+
+
+def around(size, spread=0.1):
+    """Eight differences around a claimed one, within this share of it."""
+    return size * (1 + spread * np.random.default_rng(7).uniform(-1, 1, 8))
+
+
+def decide(study, frame):
+    """What is decided of each claim, by its id."""
+    return {claim.id: claim for claim in decide_all(study.claims, frame, study.listed)}
+
+
+def check_reproduced(found, *claims):
+    """These claims are reproduced, at the size that is claimed where there is one."""
+    for one in map(found.get, claims):
+        assert (one.verdict, one.reason) == ("reproduced", ""), one
+        assert one.size is None or one.estimate == pytest.approx(one.size, rel=0.1), one
+
+
+def ids_where(found, **wanted):
+    """The ids of the claims of which this was decided, such as a reason."""
+    return {i for i, one in found.items() if all(getattr(one, n) == v for n, v in wanted.items())}
