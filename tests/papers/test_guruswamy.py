@@ -25,7 +25,7 @@ SETTINGS = protocol.PROFILES["quick"].replace(
     {
         **{"methods": tuple(protocol.METHODS), "images.shrink": 1},
         **{"everywhere": True, "images.train": 600, "pilot_seeds": 1},
-        **{"pilot.first": 10, "pilot.doublings": 3},
+        **{"pilot.first": 50, "pilot.doublings": 3},
     }
 )
 find = functools.partial(untrained.find, STUDY.cells(SETTINGS, EMPTY))
@@ -110,10 +110,10 @@ def test_an_adversarial_model_is_trained_as_its_row_says(bench, method):
     assert (gan.augmentation is not None) == (method == "acgan_diffaugment")
     for fit in bench.calls:
         check_adam(fit.model, 1e-3, 0.5)  # Of `quick`, as are batch and filters.
-        assert len(fit.batches[0]) == 32 and (fit.model.latent_dim, fit.model.filters) == (100, 16)
+        assert (fit.sizes[0], fit.model.latent_dim, fit.model.filters) == (32, 100, 16)
         assert fit.passes == round(500 / -(-len(images.y) // 32))
         np.testing.assert_array_equal(fit.images, images.x)
-        np.testing.assert_array_equal(fit.labels[0], images.y)
+        np.testing.assert_array_equal(fit.labels, images.y)
     assert len(bench.calls) == 1 + ("acgan_ali" in method)
     if "acgan_ali" in method:
         ali = bench.calls[0].model
@@ -201,16 +201,17 @@ def test_the_pilot_looks_at_reserved_images_after_doubling_updates(bench, monkey
     reference = types.SimpleNamespace(score=lambda x, progress: score(fid=len(x)))
     space = types.SimpleNamespace(reference=lambda x, progress: asked.append(ids(x)) or reference)
     monkeypatch.setattr(cells.FeatureSpace, "of_classifier", lambda model: space)
+    monkeypatch.setattr(models.CGAN, "generate", lambda self, y, seed: np.zeros((len(y), 2, 2, 1)))
     values = cells.pilot(find("pilot", method="acgan"), bench)
-    assert asked == [ids(TOY.x_train[KEPT])] and values["updates"] == [10, 20, 40, 80]
     (fit,) = bench.calls
-    assert fit.passes == round(80 / -(-len(fit.images) // 32))
+    assert asked == [ids(TOY.x_train[KEPT])] and values["updates"] == [50, 100, 200, 400]
     (looks,) = (c for c in fit.callbacks if isinstance(c, cells.Doubling))
-    looks.set_params({"steps": 15})
-    draw = types.SimpleNamespace(generate=lambda y, s: np.zeros((len(y), 2, 2, 1)), n_classes=3)
-    looks.set_model(draw)
-    seen = [looks.on_epoch_end(epoch) or len(looks.fids) for epoch in range(6)]
-    assert seen == [2, 2, 3, 3, 4, 4] and set(looks.fids) == {2000}
+    steps = looks.params["steps"]
+    assert (steps, fit.passes) == (-(-len(fit.images) // 32), round(400 / steps))
+    for epoch in range(2, fit.passes):  # Two have been.
+        looks.on_epoch_end(epoch)
+        due = [n for n in values["updates"] if round(n / steps) <= epoch + 1]
+        assert looks.fids == [2000] * len(due)
 
 
 def test_the_night_shows_few_seeds_of_what_no_claim_needs():

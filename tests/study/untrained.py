@@ -1,5 +1,7 @@
 """Images that can be told apart, and calls of `fit` in which nothing is trained."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -49,41 +51,36 @@ def moments(images):
 class Fit:
     """A call of `fit` in which nothing is trained: its arguments and the batches it asked for.
 
-    Of a `ShuffledBatches` (`images` and `passes` over them) three batches are asked for, of a
-    generator all; its callbacks then see epochs, with a training loss that falls and, where images
-    validate, a validation loss that is lowest after the second.
+    Of a `ShuffledBatches` (`images` and `passes` over them) three batches are asked for and two
+    epochs are seen, of a generator all. The loss falls from epoch to epoch; where images validate,
+    their loss is lowest after the second.
     """
 
     def __init__(self, model, x, arguments):
         self.model, self.arguments, self.kind = model, arguments, type(model)
         self.optimizer, self.callbacks = type(model.optimizer), list(arguments["callbacks"])
+        self.stopping = [c for c in self.callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
         self.share = float(model.share) if hasattr(model, "share") else None
-        early = keras.callbacks.EarlyStopping
-        self.stopping = [one for one in self.callbacks if isinstance(one, early)]
-        if isinstance(x, keras.utils.PyDataset):
-            self.passes = x.passes * (
-                1 if arguments.get("steps_per_epoch") else arguments["epochs"]
-            )
-            self.images, *self.labels = x.arrays
-            self.batches = [x[i % len(x)][0] for i in range(3)]
-            self.history = keras.callbacks.History()
-            self.history.history = {"loss": [2.0, 1.0]}
-            return
-        stack = keras.callbacks.CallbackList(self.callbacks, add_history=True, model=model)
+        steps, most = arguments.get("steps_per_epoch"), arguments.get("epochs", 1)
+        batches, whole = x, isinstance(x, keras.utils.PyDataset)
+        if whole:
+            self.passes = x.passes * (1 if steps else most)
+            batches, steps, most = (x[i % len(x)] for i in range(3)), len(x), min(most, 2)
+        stack = keras.callbacks.CallbackList(self.callbacks, True, model=model, steps=steps)
         self.history, self.batches, self.epochs = stack._history, [], 0
         model.stop_training = False
         stack.on_train_begin()
-        while self.epochs < arguments["epochs"] and not model.stop_training:
-            self.batches += [next(x) for _ in range(arguments["steps_per_epoch"])]
-            logs = {"loss": 1 / (1 + self.epochs)}
+        while self.epochs < most and not model.stop_training:
+            self.batches += itertools.islice(batches, steps)
+            logs = dict.fromkeys(("loss", "reconstruction"), 1 / (1 + self.epochs))
             if arguments.get("validation_data") is not None:
                 logs["val_loss"] = abs(self.epochs - 1)
             stack.on_epoch_end(self.epochs, logs)
             self.epochs += 1
         stack.on_train_end()
-        self.images = np.concatenate([images for images, _ in self.batches])
-        self.labels = np.concatenate([labels for _, labels in self.batches])
-        self.sizes = [len(images) for images, _ in self.batches]
+        arrays = x.arrays if whole else map(np.concatenate, zip(*self.batches, strict=True))
+        self.images, self.labels = (*arrays, None)[:2]
+        self.sizes = [len(images) for images, *_ in self.batches]
 
 
 def record_fits(monkeypatch):
