@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from study.untrained import check_adam, ids, record_fits
-from study.verdicts import around, check_reproduced, decide, ids_where
+from study.untrained import check_adam, ids, record_fits, spy
+from study.verdicts import around, check_reproduced, decide, ids_where, named
 
 from dagen_keras import models, papers
 from dagen_keras.datasets import Dataset
@@ -15,40 +15,29 @@ from dagen_keras.papers.chen_liu import cells, protocol
 from dagen_keras.papers.chen_liu.protocol import FIDS
 from dagen_keras.study import Bench, cell
 from dagen_keras.study.judge import reserved
-from dagen_keras.study.packing import pack, unpack
+from dagen_keras.study.packing import unpack
 
 STUDY = papers.get("chen_liu")
 SETTINGS = STUDY.settings("overnight", {"seeds": 8})
 EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 WEIGHTS = [0.05, 0.2, 0.8, 3.2, 12.8]
-RESERVE, KEPT = 40, 30  # Of 240 images an eighth is kept at most.
-SCORING = {"images": protocol.Images(reserve=RESERVE), "fid": protocol.Fid(images=60)}
-SCORING["judging"] = protocol.Judging(updates=3)
-SMALL = {"dataset": "digits", "vae": protocol.Vae(epochs=2), **SCORING}
-CLASSIFIER = protocol.Classifier(epochs=3, updates=5, looked_at=(1, 4), test_images=15)
-TABLE2 = {"dataset": "digits", "train_size": 90, "images": SCORING["images"]}
-AUGMENTED = {"weight": 0.5, "augmentation": protocol.Augmentation(generated=41, passes=1)}
-AUGMENTED["judging"] = SCORING["judging"]
-
-
-@pytest.fixture(scope="module")
-def toy():
-    x = np.random.default_rng(0).random((300, 8, 8, 1), dtype="float32")
-    y = np.tile([0, 1], 150)
-    return Dataset("digits", x[:240], y[:240], x[240:], y[240:], ("0", "1"), "toy")
-
-
-@pytest.fixture(scope="module")
-def bench(toy):
-    bench = Bench()
-    bench.once(("data", "digits"), lambda: toy)
-    return bench
-
-
+FREE, KEPT = reserved(240, 40)  # Of 240 images an eighth is kept at most.
+PLACE = {"dataset": "digits", "weight": 0.5, "images": protocol.Images(reserve=40)}
+PLACE["judging"] = protocol.Judging(updates=3)
+SMALL = {**PLACE, "vae": protocol.Vae(epochs=2), "fid": protocol.Fid(images=60)}
+TABLE2 = {**PLACE, "train_size": 90}
+TABLE2["augmentation"] = protocol.Augmentation(generated=41, passes=1)
+TABLE2["classifier"] = protocol.Classifier(epochs=3, updates=5, looked_at=(1, 4), test_images=15)
+X, Y = np.random.default_rng(0).random((300, 8, 8, 1), dtype="float32"), np.tile([0, 1], 150)
+TOY = Dataset("digits", X[:240], Y[:240], X[240:], Y[240:], ("0", "1"), "noise")
 fits = pytest.fixture(record_fits)
 
 
-# The search.
+@pytest.fixture(scope="module")
+def bench():
+    bench = Bench()
+    bench.once(("data", "digits"), lambda: TOY)
+    return bench
 
 
 def runs(fids, weights, method="KL", dataset="mnist"):
@@ -115,39 +104,31 @@ def test_the_grid_comes_in_the_order_of_what_decides_most():
     assert {c.dataset for c in of["table2"] + of["pilot"]} == {"mnist"}
 
 
-# What a cell does.
-
-
-def run_cell(method="W", seed=3, **more):
-    return cell("final", seed=seed, method=method, weight=0.5, **SMALL, **more)
+def run_cell(kind="final", method="W", seed=3, **more):
+    return cell(kind, seed=seed, method=method, **{**SMALL, **more})
 
 
 @pytest.mark.parametrize("method", protocol.METHODS)
-def test_what_reaches_the_vaes_training(bench, toy, fits, method):
-    cells.COMPUTE["final"](run_cell(method), bench)
+def test_what_reaches_the_vaes_training(bench, fits, method):
+    cells.COMPUTE["final"](run_cell(method=method), bench)
     (fit,) = (fit for fit in fits if isinstance(fit.model, models.VAE))
-    model, (free, _) = fit.model, reserved(240, RESERVE)
-    check_adam(model, 1e-3, 0.9)
+    check_adam(fit.model, 1e-3, 0.9)
     assert (fit.passes, fit.sizes[0], fit.stopping) == (2, 100, [])
-    assert not {"validation_data", "validation_split"} & set(fit.arguments)
+    assert fit.arguments.get("validation_data") is None
     for one in fits:  # The judge's too.
-        np.testing.assert_array_equal(one.images, toy.x_train[free])
-    assert len(free) == 240 - KEPT and float(model.lambda_) == 0.5
-    assert model.divergence == ("kl" if method == "KL" else "wasserstein2")
-    mean, log_var = (np.asarray(a) for a in model.encoder(toy.x_train))
+        np.testing.assert_array_equal(one.images, X[FREE])
+    assert len(KEPT) == 30 and float(fit.model.lambda_) == 0.5
+    assert fit.model.divergence == ("kl" if method == "KL" else "wasserstein2")
+    mean, log_var = (np.asarray(a) for a in fit.model.encoder(X))
     assert (mean.max() <= 0) == (method == "W")
     assert (log_var.max() <= 0) == (method in ("W", "W log-variance"))
 
 
 def test_the_search_looks_at_training_images_and_the_final_runs_at_test_images(bench, monkeypatch):
-    looked, compare = [], cells.compare
-    monkeypatch.setattr(
-        cells, "compare", lambda real, new: looked.append(real) or compare(real, new)
-    )
-    place = {"seed": 0, "method": "KL", "weight": 0.5, **SMALL}
-    found = [cells.COMPUTE[kind](cell(kind, **place), bench) for kind in ("search", "final")]
+    looked = spy(monkeypatch, cells, "compare")
+    found = [cells.COMPUTE[k](run_cell(k, "KL", seed=0), bench) for k in ("search", "final")]
     _, real = cells.spaces(run_cell(), bench)
-    assert looked[0] is real["train"] and looked[1] is real["test"]
+    assert [given[0] for given, _ in looked] == [real["train"], real["test"]]
     # The same model and images, so that only the real ones differ: in the folded distance too.
     assert found[0]["t_by_epoch"] == found[1]["t_by_epoch"]
     assert found[0]["folded_fid"] != found[1]["folded_fid"]
@@ -165,20 +146,19 @@ def test_a_long_run_gives_what_a_short_one_gives_and_more(bench):
     assert long["long_fid_pixels"] != long["fid_pixels"]
 
 
-def test_the_features_are_the_judges_and_64_components_of_training_pixels(bench, toy):
+def test_the_features_are_the_judges_and_64_components_of_training_pixels(bench):
     features, real = cells.spaces(run_cell(), bench)
     judge = cells.judge_of(run_cell(), bench).model
-    found = features(toy.x_test)
-    maps, hidden = toy.x_test, []
+    found = features(TOY.x_test)
+    maps, hidden = TOY.x_test, []
     for layer in judge.layers[:-1]:
         maps = layer(maps)
         if isinstance(layer, keras.layers.Conv2D):
             hidden.append(np.asarray(maps).mean(axis=(1, 2)))
     np.testing.assert_allclose(found["hidden"], np.asarray(maps), atol=1e-5)
     np.testing.assert_allclose(found["pooled"], np.concatenate(hidden, axis=1), atol=1e-5)
-    free, _ = reserved(240, RESERVE)
-    pixels = toy.x_train[free].reshape(len(free), -1).astype(float)
-    centred = toy.x_test.reshape(60, -1) - pixels.mean(axis=0)
+    pixels = X[FREE].reshape(len(FREE), -1).astype(float)
+    centred = TOY.x_test.reshape(60, -1) - pixels.mean(axis=0)
     first = np.linalg.svd(pixels - pixels.mean(axis=0), full_matrices=False)[2][0]
     assert found["pixels"].shape == (60, 64)
     np.testing.assert_allclose(np.abs(found["pixels"][:, 0]), np.abs(centred @ first), atol=1e-4)
@@ -189,8 +169,7 @@ def test_the_features_are_the_judges_and_64_components_of_training_pixels(bench,
 
 def test_a_loss_that_overflows_is_a_run_that_diverged(bench):
     with np.errstate(over="ignore"):  # Such a lambda is infinite in 32 bits.
-        huge = cell("search", seed=0, method="KL", weight=1e39, **SMALL)
-        found = papers.get("chen_liu").run(huge, bench)
+        found = STUDY.run(run_cell("search", "KL", weight=1e39), bench)
     assert found["diverged"] and "kl = nan" in found["why"]
 
 
@@ -207,10 +186,9 @@ def test_the_summary_of_posteriors_against_a_calculation_by_hand():
 
 
 @pytest.mark.parametrize("method", ["none", "KL"])
-def test_what_reaches_table_2s_cnn(bench, toy, fits, method):
-    more = AUGMENTED if method == "KL" else {}
-    place = {"method": method, "classifier": CLASSIFIER, **TABLE2, **more}
-    found = [cells.COMPUTE["table2"](cell("table2", seed=n, **place), bench) for n in (0, 1)]
+def test_what_reaches_table_2s_cnn(bench, fits, method):
+    runs = [cell("table2", seed=seed, method=method, **TABLE2) for seed in (0, 1)]
+    found = [cells.COMPUTE["table2"](one, bench) for one in runs]
     size = 90 if method == "none" else 90 + 42
     at_epochs = 3 * -(-size // 100)
     marks = sorted({1, 4, 5, at_epochs})
@@ -219,12 +197,12 @@ def test_what_reaches_table_2s_cnn(bench, toy, fits, method):
     for fit in calls:
         check_adam(fit.model, 1e-3, 0.9)
         assert len(fit.callbacks) == 1 and "validation_data" not in fit.arguments
-    batches = [images for fit in calls[: len(marks)] for images, _ in fit.batches]
+    first = calls[: len(marks)]
     sizes = [100, size - 100] if size > 100 else [size]
-    assert [len(b) for b in batches] == list(itertools.islice(itertools.cycle(sizes), marks[-1]))
-    first = ids(*batches[: len(sizes)])
-    real, (free, _) = first & ids(toy.x_train), reserved(240, RESERVE)
-    assert len(first) == size and len(real) == 90 and real <= ids(toy.x_train[free])
+    assert sum((fit.sizes for fit in first), []) == list(np.resize(sizes, marks[-1]))
+    a_pass = ids(np.concatenate([fit.images for fit in first])[:size])
+    real = a_pass & ids(X[FREE])
+    assert len(a_pass) == size and len(real) == 90 == len(a_pass & ids(X))
     vaes = [fit.images for fit in fits if isinstance(fit.model, models.VAE)]
     assert len(vaes) == (4 if method == "KL" else 0)
     assert not vaes or ids(*vaes[:2]) == real
@@ -234,9 +212,6 @@ def test_what_reaches_table_2s_cnn(bench, toy, fits, method):
     assert found[0]["accuracy"] == (one["predicted"] == one["labels"]).mean()
     assert (found[0]["updates"], len(found[0]["early_accuracy"])) == (at_epochs, 2)
     assert ("reconstructed" in found[0]) == (method == "KL")
-
-
-# Verdicts.
 
 
 TRAINED = {"reconstructed": 0.95, "judge_accuracy": 0.98}
@@ -256,9 +231,8 @@ def accuracies(size, **numbers):
     """Table 2's runs: the accuracy of each method in %, one a seed, and its test images."""
     rows = []
     for (method, values), seed in itertools.product(numbers.items(), range(8)):
-        wrong = (np.arange(1000) >= 10 * values[seed]).astype("uint8")
-        found = {"classes": pack(predicted=wrong, labels=0 * wrong), "accuracy": values[seed] / 100}
-        rows.append({"method": method, "seed": seed, **found})
+        share = values[seed] / 100
+        rows.append({"method": method, "seed": seed, "accuracy": share, "classes": named(share)})
     return pd.DataFrame(rows).assign(kind="table2", dataset="mnist", train_size=size, **TRAINED)
 
 

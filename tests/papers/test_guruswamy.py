@@ -1,6 +1,5 @@
 """What reaches `fit` and the data, without training; verdicts on the paper's numbers."""
 
-import functools
 import itertools
 import types
 from dataclasses import replace
@@ -21,14 +20,10 @@ from dagen_keras.study.packing import unpack
 
 STUDY = papers.get("guruswamy")
 EMPTY = pd.DataFrame(columns=["kind"])
-SETTINGS = protocol.PROFILES["quick"].replace(
-    {
-        **{"methods": tuple(protocol.METHODS), "images.shrink": 1},
-        **{"everywhere": True, "images.train": 600, "pilot_seeds": 1},
-        **{"pilot.first": 50, "pilot.doublings": 3},
-    }
-)
-find = functools.partial(untrained.find, STUDY.cells(SETTINGS, EMPTY))
+CHANGES = {"methods": tuple(protocol.METHODS), "everywhere": True, "pilot_seeds": 1}
+CHANGES |= {"images.shrink": 1, "images.train": 600, "pilot.first": 50, "pilot.doublings": 3}
+SETTINGS = protocol.PROFILES["quick"].replace(CHANGES)
+find = untrained.finder(STUDY.cells(SETTINGS, EMPTY))
 TOY = toy_data(of_a_class=140)
 FREE, KEPT = reserved(len(TOY.x_train), SETTINGS.images.reserve)
 SPARSE = {1: 0.5, 3: 0.65, 7: 0.8}
@@ -79,10 +74,8 @@ def test_histopathology_is_split_by_patient_and_filled_up_to_the_larger_class():
     data = replace(toy_data(2, 450), name="histopathology", y_train=labels)
     data = replace(data, subjects=pd.DataFrame({"patient": patients}))
     images = cells.prepared(data, 0, protocol.Images())
-    patient_of = dict(zip(place(data.x_train), patients, strict=False))
-    train, validation = (
-        {patient_of[one] for one in place(x)} for x in (images.x, images.validation[0])
-    )
+    places = [place(x) for x in (images.x, images.validation[0])]
+    train, validation = (set(patients[:900][np.isin(place(data.x_train), own)]) for own in places)
     assert not train & validation and len(train | validation) == 9
     counts = np.bincount(images.y)
     assert images.missing == {1: counts[0] - counts[1]} and images.left == [1.0, 1.0]
@@ -119,10 +112,9 @@ def test_an_adversarial_model_is_trained_as_its_row_says(bench, method):
         ali = bench.calls[0].model
         for ours, theirs in zip(gan.encoder.weights, ali.encoder.weights, strict=True):
             np.testing.assert_array_equal(ours, theirs)
-        same = np.array_equal(
-            *(net.trainable_variables[1] for net in (gan.generator, ali.generator))
-        )
-        assert same == ("v2" in method) and gan.mask == ("unmasked" not in method)
+        kernels = [net.trainable_variables[1] for net in (gan.generator, ali.generator)]
+        assert np.array_equal(*kernels) == ("v2" in method)
+        assert gan.mask == ("unmasked" not in method)
 
 
 @pytest.mark.parametrize("method", ["none", "duplicates", "affine", "ali_reconstructions", "acgan"])
@@ -185,13 +177,10 @@ def test_scores_by_hand():
     flat = keras.Sequential([keras.Input((1, 1, 3)), keras.layers.Flatten()])
     found = cells.scores(flat, {}, images)
     packed = unpack(found.pop("classes"))
-    assert found == pytest.approx(
-        {
-            **{"accuracy": 3 / 6, "balanced_accuracy": (1 / 2 + 2 / 3 + 0) / 3, "top_k": 3 / 6},
-            **{"sparse_recall": 2 / 3, "full_recall": 1 / 4},
-            **{"accuracy_on_cut": (1 + 0.5 * 2) / (2 + 1.5 + 1)},
-        }
-    )
+    expected = {"accuracy": 3 / 6, "balanced_accuracy": (1 / 2 + 2 / 3 + 0) / 3, "top_k": 3 / 6}
+    expected |= {"sparse_recall": 2 / 3, "full_recall": 1 / 4}
+    expected |= {"accuracy_on_cut": (1 + 0.5 * 2) / (2 + 1.5 + 1)}
+    assert found == pytest.approx(expected)
     assert packed["predicted"].tolist() == [0, 1, 1, 1, 0, 0] and packed["labels"].tolist() == [*y]
     assert np.unpackbits(packed["top_k"])[:6].tolist() == [1, 0, 1, 1, 0, 0]
 
@@ -220,10 +209,8 @@ def test_the_night_shows_few_seeds_of_what_no_claim_needs():
     first, fourth, last = ({key[:2] for key in fills if key[2] == seed} for seed in (0, 3, 7))
     shown = ("acgan_v1", "acgan_v2", "acgan_ali_v2", "acgan_diffaugment")
     assert fourth == last == first - {("fashion_mnist", method) for method in shown}
-    of_cifar = {method for dataset, method in first if dataset == "cifar100"}
-    assert of_cifar == {"none", "duplicates", "affine", "acgan", "acgan_v3"}
-    gated = {("fashion_mnist", m) for m in ("cgan", "acgan", "acgan_v3", "acgan_ali_v1")}
     alone = {key[:2] for key, cell in fills.items() if cell.synthetic_only}
+    gated = {("fashion_mnist", m) for m in ("cgan", "acgan", "acgan_v3", "acgan_ali_v1")}
     assert alone == {("histopathology", "acgan")} | gated
     assert all(bool(cell.shares) == ("ali" in cell.method) for cell in night)
 
@@ -239,16 +226,15 @@ def of_the_paper(noise=0.1):
         for method in methods:
             gain = accuracy.get(method, accuracy["none"]) - accuracy["none"]
             gain *= 1 + rng.uniform(-noise, noise)
-            row = {"kind": "fill", "dataset": name, "method": method, "seed": seed}
+            row = {"dataset": name, "method": method, "seed": seed}
             row |= {"accuracy": accuracy["none"] + gain}
             row |= {"diversity": 0.9 if "gan" in method else None}
             if method in protocol.ALONE[name]:
                 row |= {"alone": alone[name], "above": alone[name] - majority[name]}
             if method == "ali_reconstructions":
                 row |= {"reconstructed": 0.9, "judge_accuracy": 0.9}
-                row["accuracy"] += rng.uniform(-0.001, 0.001)
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(kind="fill")
 
 
 def test_the_rules_reproduce_the_papers_own_numbers():
@@ -260,8 +246,7 @@ def test_the_rules_reproduce_the_papers_own_numbers():
 
 def test_a_row_outside_the_margin_contradicts_claim_1_at_its_share_of_the_level():
     frame = of_the_paper()
-    far = (frame["method"] == "cgan") & (frame["dataset"] == "fashion_mnist")
-    frame.loc[far, "accuracy"] -= 0.02
+    frame.loc[frame["method"] == "cgan", "accuracy"] -= 0.02
     eight = decide(STUDY, frame)["1"]
     assert (eight.verdict, eight.reason) == ("not decided", "too few seeds")
     assert "numbers of cgan" in eight.gate

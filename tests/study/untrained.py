@@ -32,6 +32,9 @@ def toy_data(classes=10, of_a_class=130, test=200):
     return Dataset("digits", x, y, x_test, y_test, tuple(map(str, range(classes))), "bars")
 
 
+TOY = toy_data()
+
+
 def labels_of(toy):
     """The label of each image, by its brightness."""
     places = np.concatenate([place(toy.x_train), place(toy.x_test)])
@@ -139,7 +142,11 @@ def toy_bench(monkeypatch, cells, data, reserve):
     return bench
 
 
-def find(grid, kind, **factors):
-    """The first cell of a grid of this kind with these factors, seed or dataset."""
-    of_kind = (cell for cell in grid if cell.kind == kind)
-    return next(c for c in of_kind if all(getattr(c, n) == v for n, v in factors.items()))
+def finder(grid):
+    """`find(kind, **factors)`: the first cell of that kind with these factors, seed or dataset."""
+
+    def find(kind, **factors):
+        of_kind = (cell for cell in grid if cell.kind == kind)
+        return next(c for c in of_kind if all(getattr(c, n) == v for n, v in factors.items()))
+
+    return find

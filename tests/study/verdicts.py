@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dagen_keras.study.claims import decide_all
+from dagen_keras.study.packing import pack
 
 
 def around(size, spread=0.1):
@@ -26,3 +27,15 @@ def check_reproduced(found, *claims):
 def ids_where(found, **wanted):
     """The ids of the claims of which this was decided, such as a reason."""
     return {i for i, one in found.items() if all(getattr(one, n) == v for n, v in wanted.items())}
+
+
+def missed(study, frame, value, *methods):
+    """The ids of the claims whose gate is missed where these methods have a low value."""
+    low = frame[value].mask(frame["method"].isin(methods), 0.4)
+    return ids_where(decide(study, frame.assign(**{value: low})), reason="gate missed")
+
+
+def named(share, n=1000):
+    """Packed classes of n test images, of which the first ones, this share, are right."""
+    wrong = (np.arange(n) >= round(n * share)).astype("uint8")
+    return pack(predicted=wrong, labels=0 * wrong)
