@@ -2,13 +2,14 @@
 
 import collections
 import json
-import math
 import re
 import string
 
+import keras
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from study.untrained import EMPTY
 
 from dagen_keras import datasets, papers
 from dagen_keras.runs import RunError
@@ -17,7 +18,6 @@ from dagen_keras.study import PROFILES, Bench, Comparison, Shown
 from dagen_keras.study.cells import _version2
 from dagen_keras.study.claims import FIRST_LOOK
 
-EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 PAIRED = ("Larger", "Within", "NotLarger", "NotWorse", "Exceeds")
 BESIDE_VERSION_2 = {  # What a pilot chose later, and settings that are new or of no group.
     "akula": {"chain_length": 100, "chain_lengths": [1, 10, 100]},
@@ -250,14 +250,8 @@ def test_a_cell_alone_equals_the_cell_after_others(key, smoke):
     chosen = sorted(chosen.values(), key=lambda cell: not cell.shares)[:3]
     assert chosen
     for cell in chosen:
-        assert same(study.run(cell, Bench()), values[key_of(study, cell)]), str(cell)
-
-
-def same(one, other):
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(v, other[k]) for k, v in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, float):
-        return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-6)
-    return one == other
+        found, expected = study.run(cell, Bench()), values[key_of(study, cell)]
+        keras.tree.assert_same_structure(found, expected)
+        for one, other in zip(*map(keras.tree.flatten, (found, expected)), strict=True):
+            close = pytest.approx(other, rel=1e-4, abs=1e-6) if type(other) is float else other
+            assert one == close, str(cell)

@@ -1,13 +1,12 @@
 """What reaches `compile`, `fit` and the data, without training; verdicts on the paper's numbers."""
 
-import itertools
 import types
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from study.untrained import check_adam, finder, ids, record_fits, spy
+from study.untrained import EMPTY, check_adam, finder, ids, record_fits, spy
 from study.verdicts import around, check_reproduced, decide, ids_where, missed, named
 
 from dagen_keras import models, papers
@@ -22,7 +21,6 @@ from dagen_keras.study.judge import Judge, reserved
 from dagen_keras.study.packing import picture, unpack
 
 STUDY = papers.get("akula")
-EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 TRAIN, HELD_OUT, TEST = 70, 50, 10  # Of a class.
 CHANGES = {"dataset": "cifar10", "images.train": 2 * TRAIN, "images.test": 2 * TEST}
 CHANGES |= {"gan.updates": 20, "gan.batch": 16, "gan.rate": 3e-4, "vae.rate": 2e-3}
@@ -31,13 +29,10 @@ GRID = STUDY.cells(protocol.PROFILES["smoke"].replace(CHANGES), EMPTY)
 NAMES = ("dog", "ship", "cat", "frog")
 ACCURACY, LOSS = (report.paper()[name].to_dict() for name in ("accuracy", "loss"))
 find = finder(GRID)
-DRAW, Y, Y_TEST = (
-    np.random.default_rng(0),
-    np.repeat(range(4), [100, 40, 100, 40]),
-    10 * [*range(4)],
-)
-X, X_TEST = (DRAW.random((len(y), 8, 8, 3), dtype="float32") for y in (Y, Y_TEST))
-TOY = Dataset("cifar10", X, Y, X_TEST, np.array(Y_TEST), NAMES, "noise")
+NOISE = np.random.default_rng(0).random((320, 8, 8, 3), dtype="float32")
+X, X_TEST = np.split(NOISE, [280])
+Y, Y_TEST = np.repeat(range(4), [100, 40, 100, 40]), np.repeat(range(4), 10)
+TOY = Dataset("cifar10", X, Y, X_TEST, Y_TEST, NAMES, "noise")
 FREE, KEPT = (ids(X[rows]) for rows in reserved(280, 20))
 
 
@@ -57,8 +52,8 @@ fits = pytest.fixture(record_fits)
 
 def names_of(images):
     """The names of the classes of real images."""
-    known = zip([*X, *X_TEST], [*Y, *Y_TEST], strict=True)
-    known = {image.tobytes(): NAMES[label] for image, label in known}
+    labels = zip(NOISE, [*Y, *Y_TEST], strict=True)
+    known = {image.tobytes(): NAMES[label] for image, label in labels}
     return [known[image.tobytes()] for image in images]
 
 
@@ -66,8 +61,7 @@ def check_training(fit, updates, batch, *optimizer):
     """So many updates of such an Adam, and nothing that stops early."""
     check_adam(fit.model, *optimizer)
     assert (len(fit.sizes), max(fit.sizes)) == (updates, batch)
-    assert fit.arguments.get("validation_data") is None is fit.arguments.get("validation_split")
-    assert not fit.stopping
+    assert fit.arguments.get("validation_data") is None and not fit.stopping
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -139,8 +133,8 @@ def test_what_reaches_a_vaes_training_and_how_it_is_drawn_from(
 
     for name in ("prior", "random_walk"):
         monkeypatch.setitem(cells.SAMPLERS, name, sampler(name))
-    images, said = cells.drawn(find("samples", method=method), bench)
-    real = cells.real_images(find("samples", method=method), bench)
+    cell = find("samples", method=method)
+    (images, said), real = cells.drawn(cell, bench), cells.real_images(cell, bench)
     for fit, seen in zip(fits, real.seen, strict=True):
         check_adam(fit.model, 2e-3, 0.9)
         assert (fit.kind, fit.passes, fit.sizes) == (kind, 2, [16, 4, 16])
@@ -172,7 +166,7 @@ def test_the_judge_has_all_images_but_the_reserve_mirrored_and_shifted(monkeypat
     bench.once(("data", "cifar10"), lambda: TOY)
     calls = spy(monkeypatch, cells.models, "fit_updates")
     judge = cells.judge_of_two(find("samples", method="VAE"), bench)
-    ((_, (x, y), batch, updates, *_), more) = calls[0]
+    (_, (x, y), batch, updates, *_), more = calls[0]
     at_hand = min(np.bincount(Y[reserved(280, 20)[0]])[[0, 2]])
     assert list(y) == at_hand * [0] + at_hand * [1] and len(ids(x)) == 2 * at_hand
     assert names_of(x) == at_hand * ["cat"] + at_hand * ["dog"]
@@ -188,9 +182,9 @@ def test_a_look_on_real_and_on_mixed_images_by_hand():
     model.predict_on_batch = lambda x: np.where(x[:, 0, 0, :1] > 0.5, [0, 2], [2, 0])
     found, alone = (cells.look(model, real, other) for other in (synthetic, None))
     right, unpacked = np.log1p(np.exp(-2)), unpack(found["classes_mixed"])
-    assert (found["accuracy"], found["accuracy_mixed"]) == (3 / 4, 3 / 8)
-    losses = right + 2 * 1 / 4, right + 2 * 5 / 8
-    assert (found["loss"], found["loss_mixed"]) == pytest.approx(losses)
+    assert (found["accuracy"], found["loss"]) == pytest.approx((3 / 4, right + 2 * 1 / 4))
+    mixed = found["accuracy_mixed"], found["loss_mixed"]
+    assert mixed == pytest.approx((3 / 8, right + 2 * 5 / 8))
     assert list(unpacked["predicted"]) == [0, 0, 1, 1, 1, 0, 0, 0]
     assert list(unpacked["labels"]) == 2 * list(y) and unpacked["labels"].dtype == np.uint8
     assert alone["accuracy_mixed"] == alone["accuracy"] and alone["loss_mixed"] == alone["loss"]
@@ -242,19 +236,20 @@ def test_three_seeds_show_what_no_claim_needs():
 
 def frame(on_real, on_mixed=None):
     """Eight seeds of pure and the four sets: accuracies in % by method, and the paper's losses."""
-    rows = []
-    for (seed, off), method in itertools.product(enumerate(around(1)), on_real):
-        loss = LOSS["pure"] + off * (LOSS[method] - LOSS["pure"])
-        values = {"method": method, "seed": seed, "loss": loss, "loss_mixed": loss}
-        for test, numbers in (("", on_real), ("_mixed", on_mixed or on_real)):
-            share = (numbers["pure"] + off * (numbers[method] - numbers["pure"])) / 100
-            for name in (f"accuracy{test}", f"start{test}"):
-                classes = name.replace("accuracy", "classes").replace("start", "classes_start")
-                values |= {name: share, classes: named(share, 2000)}
-        of_vae = {"reconstructed": 0.95, "judge_accuracy": 0.83, "settled": 0.999}
-        gates = of_vae if method in VAES else {"diversity": 0.7} if method in GANS else {}
-        rows.append({**values, **gates, "regime": None if method == "pure" else "added"})
-    return pd.DataFrame(rows).assign(kind="classify", dataset="cifar10")
+    means = pd.DataFrame({"accuracy": on_real, "accuracy_mixed": on_mixed or on_real})
+    means = (means / 100).assign(loss=LOSS, loss_mixed=LOSS)
+    pure = means.loc["pure"]
+    rows = [(pure + off * (means - pure)).assign(seed=seed) for seed, off in enumerate(around(1))]
+    rows = pd.concat(rows).rename_axis("method").reset_index()
+    for test in ("", "_mixed"):
+        rows[f"start{test}"] = rows[f"accuracy{test}"]
+        classes = rows[f"accuracy{test}"].map(named)
+        rows = rows.assign(**{f"classes{test}": classes, f"classes_start{test}": classes})
+    of_vae, of_gan = rows["method"].isin(VAES), rows["method"].isin(GANS)
+    rows.loc[of_vae, ["reconstructed", "judge_accuracy", "settled"]] = 0.95, 0.83, 0.999
+    rows.loc[of_gan, "diversity"] = 0.7
+    rows["regime"] = np.where(rows["method"] == "pure", None, "added")
+    return rows.assign(kind="classify", dataset="cifar10")
 
 
 def test_the_papers_numbers_are_reproduced_and_its_gain_may_be_on_mixed_images_alone():

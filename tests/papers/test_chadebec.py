@@ -6,33 +6,26 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from study.untrained import TOY, bars, check_adam, finder, labels_of, place, toy_bench
+from study.untrained import EMPTY, POOL, TOY, check_adam, finder, labels_of, place, spy, toy_bench
 from study.verdicts import check_reproduced, decide, ids_where, missed, named
 
 from dagen_keras import models, papers
-from dagen_keras.augment import Augmenter
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import Dataset
 from dagen_keras.papers.chadebec import cells, protocol, report
 from dagen_keras.papers.chadebec.protocol import ALONE, BOTH, RAW
 from dagen_keras.sampling import manifold
-from dagen_keras.study.judge import reserved
 from dagen_keras.study.packing import unpack
 
 STUDY = papers.get("chadebec")
-EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 CLASSES, RESERVE, SIZE, UPDATES, EVERY = 10, 100, 200, 12, 3
-SETTINGS = STUDY.settings("overnight").replace(
-    {
-        **{"dataset": "digits", "factors": (5, 10), "numbers": (4, 6), "figure_datasets": "digits"},
-        **{"brain_numbers": (4,), "brain_classifiers": ("MLP", "DenseNet"), "pilot.doublings": 2},
-        **{"images.reserve": RESERVE, "images.size": SIZE, "images.test_images": 40},
-        **{"classifier.updates": UPDATES, "classifier.every": EVERY, "pilot.first": EVERY},
-        **{"pilot.size": SIZE, "brains.rates": (1e-1, 1e-2, 1e-3), "brains.runs": 2},
-    }
-)
+CHANGES = {"dataset": "digits", "factors": (5, 10), "numbers": (4, 6), "figure_datasets": "digits"}
+CHANGES |= {"brain_numbers": (4,), "brain_classifiers": ("MLP", "DenseNet"), "brains.runs": 2}
+CHANGES |= {"images.reserve": RESERVE, "images.size": SIZE, "images.test_images": 40}
+CHANGES |= {"classifier.updates": UPDATES, "classifier.every": EVERY, "pilot.first": EVERY}
+CHANGES |= {"pilot.size": SIZE, "pilot.doublings": 2, "brains.rates": (1e-1, 1e-2, 1e-3)}
+SETTINGS = STUDY.settings("overnight", CHANGES)
 find = finder(STUDY.cells(SETTINGS, EMPTY))
-KEPT = set(place(TOY.x_train[reserved(len(TOY.x_train), RESERVE)[1]]))
 NOISE = np.random.default_rng(0).random((70, 48, 40, 1), dtype="float32")
 SUBJECTS = pd.DataFrame({"part": np.repeat(["train", "validation", "test"], [40, 20, 10])})
 PATIENTS = NOISE[:60], np.arange(60) % 2, NOISE[60:], np.arange(10) % 2
@@ -49,16 +42,8 @@ ROWS = {
 
 @pytest.fixture
 def bench(monkeypatch):
-    """A bench with toy data, where nothing is trained and each class's images are dark bars."""
     bench = toy_bench(monkeypatch, cells, TOY, RESERVE)
     bench.once(("data", "phantoms"), lambda: BRAINS)
-    bench.sampled = []
-
-    def sample(augmenter, n, label):
-        bench.sampled.append(augmenter.sampler)
-        return bars(CLASSES * n, 0.1, 0.5)[label * n : (label + 1) * n]
-
-    monkeypatch.setattr(Augmenter, "sample", sample)
     return bench
 
 
@@ -86,8 +71,8 @@ def test_what_a_densenet_trains_on_and_how(bench, method):
     found, labels = place(fit.images), labels_of(TOY)
     assert len(held_out) == 40 and not set(found) & set(place(held_out))
     if method != "augmented":
-        drawn = place(bars(CLASSES * n, 0.1, 0.5)) if n else ()
-        labels |= dict(zip(drawn, np.repeat(np.arange(CLASSES), n or 0), strict=True))
+        drawn = place(POOL[: CLASSES * (n or 0)])
+        labels |= {one: number % CLASSES for number, one in enumerate(drawn)}
         assert set(found) == set(drawn) | (set() if training_set == ALONE else set(place(x)))
         assert [labels[one] for one in found] == list(fit.labels)
 
@@ -107,7 +92,7 @@ def test_sets_are_disjoint_from_reserved_images_and_the_same_for_every_method(be
         found = [cells.subset(find("svm", method=m, split=split), bench) for m in ("raw", "vae")]
         images = [np.concatenate([place(x) for x, _ in parts.values()]) for parts in found]
         np.testing.assert_array_equal(*images)
-        assert len(set(images[0])) == SIZE and not set(images[0]) & KEPT
+        assert len(set(images[0])) == SIZE and not set(images[0]) & bench.kept
         counts = np.bincount(np.concatenate([y for _, y in found[0].values()]))
         assert counts.min() >= 8 and (set(counts) == {20}) == (split == "balanced")
 
@@ -115,20 +100,19 @@ def test_sets_are_disjoint_from_reserved_images_and_the_same_for_every_method(be
 def test_the_pilot_looks_at_reserved_images_after_doubling_updates(bench):
     values = STUDY.run(find("pilot", method="rhvae_manifold"), bench)
     assert values["updates"] == [3, 6, 12] and len(bench.calls[-1].sizes) == 12
-    assert [set(scored) for scored in bench.scored] == 3 * [KEPT]
+    assert [set(scored) for scored in bench.scored] == 3 * [bench.kept]
 
 
 def test_the_support_vector_machine_has_its_defaults_and_the_densenets_images(bench, monkeypatch):
-    seen, fit = [], cells.SVC.fit
-    monkeypatch.setattr(cells.SVC, "fit", lambda *a: seen.append(a) or fit(*a))
+    seen = spy(monkeypatch, cells.SVC, "fit")
     cell = find("svm", method="vae", training_set=ALONE, number=6, split="balanced")
     values = STUDY.run(cell, bench)
-    (model, x, y), defaults = seen[0], cells.SVC().get_params()
+    ((model, x, y), _), defaults = seen[0], cells.SVC().get_params()
     assert model.get_params() == {**defaults, "cache_size": 1000} and defaults["kernel"] == "rbf"
     np.testing.assert_allclose(x.std(axis=0).max(), 1, rtol=1e-4)
     assert x.shape == (60, 784) and list(np.bincount(y)) == [6] * CLASSES
     (train, _), (held_out, _) = cells.subset(cell, bench).values()
-    for name, images in (("nearest", bars(60, 0.1, 0.5)), ("nearest_held_out", held_out)):
+    for name, images in (("nearest", POOL[:60]), ("nearest_held_out", held_out)):
         distances = np.sqrt(((images[:, None] - train) ** 2).sum(axis=(2, 3, 4))).min(axis=1)
         assert values[name] == pytest.approx(np.median(distances), rel=1e-3)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from study import untrained
-from study.untrained import bars, check_adam, ids, labels_of, moments, place, toy_data
+from study.untrained import EMPTY, TOY, bars, check_adam, ids, labels_of, moments, place, toy_data
 from study.verdicts import check_reproduced, decide, ids_where
 
 from dagen_keras import models, papers
@@ -19,12 +19,10 @@ from dagen_keras.study.judge import reserved
 from dagen_keras.study.packing import unpack
 
 STUDY = papers.get("guruswamy")
-EMPTY = pd.DataFrame(columns=["kind"])
 CHANGES = {"methods": tuple(protocol.METHODS), "everywhere": True, "pilot_seeds": 1}
 CHANGES |= {"images.shrink": 1, "images.train": 600, "pilot.first": 50, "pilot.doublings": 3}
 SETTINGS = protocol.PROFILES["quick"].replace(CHANGES)
 find = untrained.finder(STUDY.cells(SETTINGS, EMPTY))
-TOY = toy_data(of_a_class=140)
 FREE, KEPT = reserved(len(TOY.x_train), SETTINGS.images.reserve)
 SPARSE = {1: 0.5, 3: 0.65, 7: 0.8}
 
@@ -186,9 +184,9 @@ def test_scores_by_hand():
 
 
 def test_the_pilot_looks_at_reserved_images_after_doubling_updates(bench, monkeypatch):
-    asked, score = [], types.SimpleNamespace
-    reference = types.SimpleNamespace(score=lambda x, progress: score(fid=len(x)))
-    space = types.SimpleNamespace(reference=lambda x, progress: asked.append(ids(x)) or reference)
+    asked, fake = [], types.SimpleNamespace
+    reference = fake(score=lambda x, progress: fake(fid=len(x)))
+    space = fake(reference=lambda x, progress: asked.append(ids(x)) or reference)
     monkeypatch.setattr(cells.FeatureSpace, "of_classifier", lambda model: space)
     monkeypatch.setattr(models.CGAN, "generate", lambda self, y, seed: np.zeros((len(y), 2, 2, 1)))
     values = cells.pilot(find("pilot", method="acgan"), bench)

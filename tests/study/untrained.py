@@ -4,12 +4,16 @@ import itertools
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from dagen_keras import models
+from dagen_keras.augment import Augmenter
 from dagen_keras.datasets import Dataset
 from dagen_keras.study import Bench
 from dagen_keras.study.judge import Judge, reserved
+
+EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])  # Nothing is computed yet.
 
 
 def bars(n, first, brightest):
@@ -33,6 +37,7 @@ def toy_data(classes=10, of_a_class=130, test=200):
 
 
 TOY = toy_data()
+POOL = bars(2000, 0.1, 0.5)  # What generators give, the classes taking turns: darker than TOY.
 
 
 def labels_of(toy):
@@ -122,11 +127,13 @@ def toy_bench(monkeypatch, cells, data, reserve):
     """A bench with this data as "digits" and a judge, where nothing is trained.
 
     `calls` are those of `fit`. Classifiers name each image by its label; `scored` is what they
-    were asked.
+    were asked. Class-wise generators give images of `POOL`; `sampled` are their samplers.
+    `kept` are the reserved images, as places.
     """
     bench, (_, kept) = Bench(), reserved(len(data.x_train), reserve)
     bench.once(("data", "digits"), lambda: data)
-    bench.calls, bench.scored = record_fits(monkeypatch), []
+    bench.calls, bench.scored, bench.sampled = record_fits(monkeypatch), [], []
+    bench.kept = set(place(data.x_train[kept]))
     predicted, labels = models.predict, labels_of(data)
 
     def predict(model, images, *size):
@@ -135,6 +142,11 @@ def toy_bench(monkeypatch, cells, data, reserve):
         bench.scored.append(place(images))
         return np.eye(data.n_classes)[[labels[one] for one in bench.scored[-1]]]
 
+    def sample(augmenter, n, label):
+        bench.sampled.append(augmenter.sampler)
+        return POOL[label :: data.n_classes][:n]
+
+    monkeypatch.setattr(Augmenter, "sample", sample)
     judge = Judge(None, 0.99, (data.x_train[kept], data.y_train[kept]))
     monkeypatch.setattr(models, "predict", predict)
     monkeypatch.setattr(Judge, "share_named", lambda *arguments: 0.97)

@@ -1,6 +1,7 @@
 """Verdicts on a frame of runs, such as those that a paper's numbers would come from."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dagen_keras.study.claims import decide_all
@@ -12,8 +13,9 @@ def around(size, spread=0.1):
     return size * (1 + spread * np.random.default_rng(7).uniform(-1, 1, 8))
 
 
-def decide(study, frame):
+def decide(study, *frames):
     """What is decided of each claim, by its id."""
+    frame = pd.concat(frames, ignore_index=True)
     return {claim.id: claim for claim in decide_all(study.claims, frame, study.listed)}
 
 
