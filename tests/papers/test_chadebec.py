@@ -3,39 +3,29 @@
 import collections
 import dataclasses
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
-from study.untrained import bars, labels_of, place, record_fits, toy_data
+from study.untrained import EMPTY, POOL, TOY, check_adam, finder, labels_of, place, spy, toy_bench
+from study.verdicts import check_reproduced, decide, ids_where, missed, named
 
 from dagen_keras import models, papers
-from dagen_keras.augment import Augmenter
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import Dataset
 from dagen_keras.papers.chadebec import cells, protocol, report
-from dagen_keras.papers.chadebec.protocol import ALONE, BOTH, RAW, TABLE2, TABLE3
+from dagen_keras.papers.chadebec.protocol import ALONE, BOTH, RAW
 from dagen_keras.sampling import manifold
-from dagen_keras.study import Bench
-from dagen_keras.study.judge import Judge, reserved
-from dagen_keras.study.packing import pack, unpack
+from dagen_keras.study.packing import unpack
 
 STUDY = papers.get("chadebec")
-EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 CLASSES, RESERVE, SIZE, UPDATES, EVERY = 10, 100, 200, 12, 3
-SETTINGS = STUDY.settings("overnight").replace(
-    {
-        **{"dataset": "digits", "factors": (5, 10), "numbers": (4, 6), "figure_datasets": "digits"},
-        **{"brain_numbers": (4,), "brain_classifiers": ("MLP", "DenseNet"), "pilot.doublings": 2},
-        **{"images.reserve": RESERVE, "images.size": SIZE, "images.test_images": 40},
-        **{"classifier.updates": UPDATES, "classifier.every": EVERY, "pilot.first": EVERY},
-        **{"pilot.size": SIZE, "brains.rates": (1e-1, 1e-2, 1e-3), "brains.runs": 2},
-    }
-)
-GRID = STUDY.cells(SETTINGS, EMPTY)
-OVERNIGHT = STUDY.cells(STUDY.settings("overnight"), EMPTY)
-TOY = toy_data()
-KEPT = set(place(TOY.x_train[reserved(len(TOY.x_train), RESERVE)[1]]))
+CHANGES = {"dataset": "digits", "factors": (5, 10), "numbers": (4, 6), "figure_datasets": "digits"}
+CHANGES |= {"brain_numbers": (4,), "brain_classifiers": ("MLP", "DenseNet"), "brains.runs": 2}
+CHANGES |= {"images.reserve": RESERVE, "images.size": SIZE, "images.test_images": 40}
+CHANGES |= {"classifier.updates": UPDATES, "classifier.every": EVERY, "pilot.first": EVERY}
+CHANGES |= {"pilot.size": SIZE, "pilot.doublings": 2, "brains.rates": (1e-1, 1e-2, 1e-3)}
+SETTINGS = STUDY.settings("overnight", CHANGES)
+find = finder(STUDY.cells(SETTINGS, EMPTY))
 NOISE = np.random.default_rng(0).random((70, 48, 40, 1), dtype="float32")
 SUBJECTS = pd.DataFrame({"part": np.repeat(["train", "validation", "test"], [40, 20, 10])})
 PATIENTS = NOISE[:60], np.arange(60) % 2, NOISE[60:], np.arange(10) % 2
@@ -50,44 +40,18 @@ ROWS = {
 }
 
 
-def find(kind, **wanted):
-    cells_of = (c for c in GRID if c.kind == kind)
-    return next(c for c in cells_of if all(getattr(c, n) == v for n, v in wanted.items()))
-
-
 @pytest.fixture
 def bench(monkeypatch):
-    """A bench with toy data, where nothing is trained and each class's images are dark bars."""
-    bench = Bench()
-    bench.once(("data", "digits"), lambda: TOY)
+    bench = toy_bench(monkeypatch, cells, TOY, RESERVE)
     bench.once(("data", "phantoms"), lambda: BRAINS)
-    bench.calls, bench.scored, bench.sampled = record_fits(monkeypatch), [], []
-
-    def sample(augmenter, n, label):
-        bench.sampled.append(augmenter.sampler)
-        return bars(CLASSES * n, 0.1, 0.5)[label * n : (label + 1) * n]
-
-    def predict(model, images, *size):
-        if not isinstance(model.layers[-1], keras.layers.Dense) or len(model.outputs) > 1:
-            return predicted(model, images, *size)
-        bench.scored.append(place(images))
-        return np.eye(CLASSES)[[labels[one] for one in bench.scored[-1]]]
-
-    predicted, labels = models.predict, labels_of(TOY)
-    monkeypatch.setattr(models, "predict", predict)
-    monkeypatch.setattr(Augmenter, "sample", sample)
-    monkeypatch.setattr(cells, "judge_of", lambda *arguments: Judge(None, 0.99, ()))
-    monkeypatch.setattr(Judge, "of_vaes", lambda *arguments: {"reconstructed": 0.97})
     return bench
 
 
-def stopping(fit):
-    (found,) = (c for c in fit.callbacks if isinstance(c, keras.callbacks.EarlyStopping))
-    return found
-
-
-def rate(model):
-    return pytest.approx(float(model.optimizer.learning_rate))
+def check_stopping(fit, monitor, patience):
+    """The best weights by this loss are kept, that so many looks without a better one end."""
+    (stopping,) = fit.stopping
+    assert (stopping.monitor, stopping.patience) == (monitor, patience)
+    assert stopping.restore_best_weights
 
 
 @pytest.mark.parametrize("method", ROWS)
@@ -95,21 +59,21 @@ def test_what_a_densenet_trains_on_and_how(bench, method):
     training_set, n, size, samplers = ROWS[method]
     cell = find("classify", method=method, training_set=training_set, number=n)
     values, fit = STUDY.run(cell, bench), bench.calls[-1]
-    assert fit.model.name == "densenet" and fit.optimizer is keras.optimizers.Adam
-    assert rate(fit.model) == 1e-3 and fit.model.loss == "sparse_categorical_crossentropy"
+    check_adam(fit.model, 1e-3, 0.9)
+    assert fit.model.name == "densenet" and fit.model.loss == "sparse_categorical_crossentropy"
     assert len(fit.sizes) == UPDATES and fit.sizes[0] == 32 and fit.epochs == UPDATES // EVERY
     assert values["images_trained"] == size and set(bench.sampled) == samplers
     # The weights of the best validation loss are kept; the training loss is best at the end.
     (x, _), (held_out, _) = cells.subset(cell, bench).values()
-    assert values["best"] == 2 * EVERY and stopping(fit).restore_best_weights
+    check_stopping(fit, "val_loss", np.inf)
+    assert values["best"] == 2 * EVERY
     assert set(place(fit.arguments["validation_data"].arrays[0])) == set(place(held_out))
-    found, labels, real = place(fit.images), labels_of(TOY), place(fit.images) > 0.55
+    found, labels = place(fit.images), labels_of(TOY)
     assert len(held_out) == 40 and not set(found) & set(place(held_out))
     if method != "augmented":
-        drawn = place(bars(CLASSES * n, 0.1, 0.5)) if n else ()
-        labels |= dict(zip(drawn, np.repeat(np.arange(CLASSES), n or 0), strict=True))
-        assert set(found[real]) == (set() if training_set == ALONE else set(place(x)))
-        assert set(found[~real]) == set(drawn)
+        drawn = place(POOL[: CLASSES * (n or 0)])
+        labels |= {one: number % CLASSES for number, one in enumerate(drawn)}
+        assert set(found) == set(drawn) | (set() if training_set == ALONE else set(place(x)))
         assert [labels[one] for one in found] == list(fit.labels)
 
 
@@ -128,7 +92,7 @@ def test_sets_are_disjoint_from_reserved_images_and_the_same_for_every_method(be
         found = [cells.subset(find("svm", method=m, split=split), bench) for m in ("raw", "vae")]
         images = [np.concatenate([place(x) for x, _ in parts.values()]) for parts in found]
         np.testing.assert_array_equal(*images)
-        assert len(set(images[0])) == SIZE and not set(images[0]) & KEPT
+        assert len(set(images[0])) == SIZE and not set(images[0]) & bench.kept
         counts = np.bincount(np.concatenate([y for _, y in found[0].values()]))
         assert counts.min() >= 8 and (set(counts) == {20}) == (split == "balanced")
 
@@ -136,31 +100,38 @@ def test_sets_are_disjoint_from_reserved_images_and_the_same_for_every_method(be
 def test_the_pilot_looks_at_reserved_images_after_doubling_updates(bench):
     values = STUDY.run(find("pilot", method="rhvae_manifold"), bench)
     assert values["updates"] == [3, 6, 12] and len(bench.calls[-1].sizes) == 12
-    assert [set(scored) for scored in bench.scored] == 3 * [KEPT]
+    assert [set(scored) for scored in bench.scored] == 3 * [bench.kept]
 
 
 def test_the_support_vector_machine_has_its_defaults_and_the_densenets_images(bench, monkeypatch):
-    seen, fit = [], cells.SVC.fit
-    monkeypatch.setattr(cells.SVC, "fit", lambda *a: seen.append(a) or fit(*a))
+    seen = spy(monkeypatch, cells.SVC, "fit")
     cell = find("svm", method="vae", training_set=ALONE, number=6, split="balanced")
     values = STUDY.run(cell, bench)
-    (model, x, y), defaults = seen[0], cells.SVC().get_params()
+    ((model, x, y), _), defaults = seen[0], cells.SVC().get_params()
     assert model.get_params() == {**defaults, "cache_size": 1000} and defaults["kernel"] == "rbf"
     np.testing.assert_allclose(x.std(axis=0).max(), 1, rtol=1e-4)
     assert x.shape == (60, 784) and list(np.bincount(y)) == [6] * CLASSES
     (train, _), (held_out, _) = cells.subset(cell, bench).values()
-    for name, images in (("nearest", bars(60, 0.1, 0.5)), ("nearest_held_out", held_out)):
+    for name, images in (("nearest", POOL[:60]), ("nearest_held_out", held_out)):
         distances = np.sqrt(((images[:, None] - train) ** 2).sum(axis=(2, 3, 4))).min(axis=1)
         assert values[name] == pytest.approx(np.median(distances), rel=1e-3)
 
 
-def check_networks(model, units, step_size, regularization):
-    layers = {n: getattr(model, n).layers for n in model.networks if hasattr(model, n)}
-    found = {n: [own.units for own in of if hasattr(own, "units")] for n, of in layers.items()}
-    assert found["encoder"] == [*units, 2, 2] and found["decoder"][:-1] == units[::-1]
-    if isinstance(model, models.RHVAE):
-        assert found["metric_network"][0] == 400 and model.likelihood == "bernoulli"
-        assert (model.step_size, model.regularization) == (step_size, regularization)
+def units(network):
+    return [layer.units for layer in network.layers if hasattr(layer, "units")]
+
+
+def check_generator(fit, kind, patience, rate=1e-3, hidden=(400,), of_rhvae=(1e-2, 1e-3)):
+    """Settings of Tables 4 and 5; of an RHVAE step size and regularization differ."""
+    check_stopping(fit, "loss", patience)
+    check_adam(fit.model, rate, 0.9)
+    assert fit.kind is kind
+    assert fit.passes == fit.arguments["epochs"] == 1500, "each pass is compared"
+    model = fit.model
+    assert units(model.encoder) == [*hidden, 2, 2] and units(model.decoder)[:-1] == [*hidden[::-1]]
+    if kind is models.RHVAE:
+        assert units(model.metric_network)[0] == 400 and model.likelihood == "bernoulli"
+        assert (model.step_size, model.regularization) == of_rhvae
         assert (model.n_leapfrog, model.temperature, model.sqrt_beta_zero) == (3, 0.8, 0.3)
 
 
@@ -168,24 +139,20 @@ def check_networks(model, units, step_size, regularization):
 def test_one_generator_a_class_stops_after_20_passes_and_serves_its_seed(bench, method, kind):
     for number in (4, 6):
         values = STUDY.run(find("svm", method=method, number=number, split="balanced"), bench)
-    assert [fit.kind for fit in bench.calls] == [kind] * CLASSES
+    assert len(bench.calls) == CLASSES
     x, y = cells.subset(find("svm", split="balanced"), bench)["train"]
     for label, fit in enumerate(bench.calls):
         assert set(place(fit.images)) == set(place(x[y == label]))
-        assert (stopping(fit).patience, stopping(fit).monitor) == (20, "loss")
-        assert stopping(fit).restore_best_weights
-        assert fit.passes == fit.arguments["epochs"] == 1500, "each pass is compared"
-        assert fit.optimizer is keras.optimizers.Adam and rate(fit.model) == 1e-3
-    check_networks(fit.model, [400], 1e-2, 1e-3)
+        check_generator(fit, kind, patience=20)
     assert (values["passes"], values["fell"], values["settled"]) == (2, 0.5, None)
-    assert values["reconstructed"] == 0.97
+    assert (values["reconstructed"], values["judge_accuracy"]) == (1.0, 0.99)
 
 
 def test_batches_of_200_and_how_far_a_loss_fell_that_the_passes_cut(bench):
     parts, cell = {"train": (TOY.x_train[:500], np.arange(500) % 2)}, find("svm", method="vae")
     settings = cell.settings | {"generators": protocol.Generators(passes=2)}
     _, found = cells.class_wise(dataclasses.replace(cell, settings=settings), bench, parts)
-    assert [[len(batch) for batch in fit.batches] for fit in bench.calls] == [[200, 50, 200]] * 2
+    assert [fit.sizes for fit in bench.calls] == [[200, 50, 200]] * 2
     assert found["settled"] == 0.5
 
 
@@ -193,19 +160,16 @@ def test_batches_of_200_and_how_far_a_loss_fell_that_the_passes_cut(bench):
 def test_models_of_all_classes_stop_after_50_passes(bench, method, kind):
     cells.of_all_classes(find("latent"), bench, method)
     (fit,), labels = bench.calls, labels_of(TOY)
-    assert fit.kind is kind and stopping(fit).patience == 50 and len(fit.batches[0]) == 120
-    check_networks(fit.model, [400], 1e-2, 1e-3)
+    check_generator(fit, kind, patience=50)
     assert collections.Counter(labels[one] for one in place(fit.images)) == {0: 40, 1: 40, 2: 40}
 
 
 def test_generators_of_brains_are_those_of_oasis(bench):
     cell = find("classify_brains", method="rhvae_manifold")
     cells.class_wise(cell, bench, cells.oasis.parts(BRAINS, 4))
-    assert [fit.kind for fit in bench.calls] == [models.RHVAE] * 2
-    assert {stopping(fit).patience for fit in bench.calls} == {50}
-    assert {len(fit.images) for fit in bench.calls} == {20}
-    assert rate(bench.calls[0].model) == 1e-4
-    check_networks(bench.calls[0].model, [1000, 400], 1e-3, 1e-2)
+    assert [len(fit.images) for fit in bench.calls] == [20, 20]
+    for fit in bench.calls:
+        check_generator(fit, models.RHVAE, 50, 1e-4, (1000, 400), (1e-3, 1e-2))
 
 
 @pytest.mark.parametrize(("name", "epochs"), [("MLP", 20), ("DenseNet", 10)])
@@ -234,26 +198,14 @@ def test_the_rate_of_table_3_is_best_on_validation_brains(bench, monkeypatch, na
 
 
 def test_overnight_has_by_densenet_what_the_claims_need_and_all_by_the_svm():
-    found = collections.defaultdict(set)
-    for c in (c for c in OVERNIGHT if c.kind in ("classify", "svm")):
-        found[c.kind, c.dataset, c.split, c.method, c.training_set, c.number].add(c.seed)
-    assert {key[1:] for key in found if key[0] == "classify"} == {
-        *(("mnist", "balanced", *row) for row in ((RAW, RAW, None), ("augmented", BOTH, 10))),
-        *(("mnist", "balanced", m, training, 200) for m in TABLE3 for training in (BOTH, ALONE)),
-        *(("mnist", "balanced", method, ALONE, 2000) for method in TABLE2),
-        *(("mnist", "unbalanced", method, ALONE, 2000) for method in TABLE3),
-    }
-    assert all(
-        seeds == set(range(8 if key[0] == "classify" else 3)) for key, seeds in found.items()
-    )
-    sets = collections.Counter(key[1:3] for key in found if key[0] == "svm")
+    night = STUDY.cells(STUDY.settings("overnight"), EMPTY)
+    by_densenet = [c for c in night if c.kind == "classify"]
+    assert len(by_densenet) == 8 * 11 and all(c.serves for c in by_densenet)
+    found = collections.Counter((c.dataset, c.split) for c in night if c.kind == "svm")
     places = [("mnist", "balanced"), ("mnist", "unbalanced"), ("nist_letters", "unbalanced")]
-    assert sets == dict.fromkeys(places, 1 + 3 + 4 * 3 * 2)
-    assert {c.seed for c in OVERNIGHT if c.kind == "pilot"} == {1000, 1001}
+    assert found == dict.fromkeys(places, 3 * (1 + 3 + 4 * 3 * 2))
     with pytest.raises(RunError, match="'classifier.updates' must be a multiple of 3, every"):
         STUDY.cells(SETTINGS.replace({"classifier.updates": 7}), EMPTY)
-    for s in map(STUDY.settings, ("overnight", "paper")):
-        assert s.brains.rates == (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6) and s.brains.runs == 5
 
 
 def test_released_slips_against_their_formulas(rng):
@@ -288,43 +240,28 @@ def of_the_paper():
     return pd.DataFrame(found)
 
 
-def decide(frame):
-    claims = STUDY.report(frame, STUDY.settings("overnight")).claims
-    return {claim.id: (claim.verdict, claim.reason, claim.estimate) for claim in claims}
-
-
 def test_the_rules_reproduce_the_papers_own_numbers():
-    found = decide(of_the_paper())
-    for id_ in ("1", "2", "3", "4", "6", "7"):
-        assert found[id_][:2] == ("reproduced", ""), (id_, found[id_])
-        size = STUDY.listed[id_].size
-        assert size is None or found[id_][2] == pytest.approx(size, rel=0.1)
-    assert {found[id_][1] for id_ in ("5a", "5b", "5c")} == {"data cannot be had"}
+    found = decide(STUDY, of_the_paper())
+    check_reproduced(found, "1", "2", "3", "4", "6", "7")
+    assert ids_where(found, reason="data cannot be had") == {"5a", "5b", "5c"}
 
 
 def test_who_has_oasis_decides_claim_5_and_phantoms_do_not():
-    place = {"kind": "classify_brains", "classifier": "MLP"}
-    rows = [(protocol.ON_BRAINS, 0.85), (protocol.OF_RAW, 0.8)]
-    rows = [
-        {**place, **row, "seed": n, "balanced_accuracy": v} for row, v in rows for n in range(8)
-    ]
-    frame = pd.DataFrame(rows)
-    assert decide(frame.assign(dataset="oasis"))["5a"][0] == "reproduced"
-    assert decide(frame.assign(dataset="phantoms"))["5a"][1] == "data cannot be had"
+    frame = pd.DataFrame(8 * [protocol.ON_BRAINS, protocol.OF_RAW])
+    frame = frame.assign(kind="classify_brains", classifier="MLP", seed=np.arange(8).repeat(2))
+    frame = frame.assign(balanced_accuracy=8 * [0.85, 0.8])
+    check_reproduced(decide(STUDY, frame.assign(dataset="oasis")), "5a")
+    on_phantoms = decide(STUDY, frame.assign(dataset="phantoms"))["5a"]
+    assert on_phantoms.reason == "data cannot be had"
 
 
 @pytest.mark.parametrize("name", ["reconstructed", "settled", "judge_accuracy"])
 def test_generators_that_did_not_train_decide_nothing(name):
-    frame = of_the_paper()
-    frame.loc[frame["method"].isin(protocol.METHODS), name] = 0.8
-    found = decide(frame)
-    assert {found[id_][1] for id_ in ("1", "2", "3", "4", "7")} == {"gate missed"}
-    assert found["6"][0] == "reproduced"
+    assert missed(STUDY, of_the_paper(), name, *protocol.METHODS) == {"1", "2", "3", "4", "7"}
 
 
 def test_a_difference_below_a_point_must_hold_on_other_test_images():
-    frame, images = of_the_paper(), np.arange(1000)
-    correct = frame["method"].map({"vae": 800, "rhvae_prior": 809}).fillna(500)
-    hits = [pack(predicted=(images < n).astype("uint8"), labels=images < 1000) for n in correct]
-    frame = frame.assign(accuracy=correct / 1000, classes=hits)
-    assert decide(frame)["7"][1] == "test images"
+    frame = of_the_paper()
+    share = frame["method"].map({"vae": 0.8, "rhvae_prior": 0.809}).fillna(0.5)
+    frame = frame.assign(accuracy=share, classes=share.map(named))
+    assert decide(STUDY, frame)["7"].reason == "test images"

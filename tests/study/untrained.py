@@ -1,10 +1,19 @@
 """Images that can be told apart, and calls of `fit` in which nothing is trained."""
 
+import itertools
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
+from dagen_keras import models
+from dagen_keras.augment import Augmenter
 from dagen_keras.datasets import Dataset
+from dagen_keras.study import Bench
+from dagen_keras.study.judge import Judge, reserved
+
+EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])  # Nothing is computed yet.
 
 
 def bars(n, first, brightest):
@@ -27,46 +36,59 @@ def toy_data(classes=10, of_a_class=130, test=200):
     return Dataset("digits", x, y, x_test, y_test, tuple(map(str, range(classes))), "bars")
 
 
+TOY = toy_data()
+POOL = bars(2000, 0.1, 0.5)  # What generators give, the classes taking turns: darker than TOY.
+
+
 def labels_of(toy):
     """The label of each image, by its brightness."""
     places = np.concatenate([place(toy.x_train), place(toy.x_test)])
     return dict(zip(places, np.concatenate([toy.y_train, toy.y_test]), strict=True))
 
 
+def moments(images):
+    """Shift of the centre (dx, dy) and angle of each bar, in pixels and degrees."""
+    weight = images[..., 0] / images.sum((1, 2, 3))[:, None, None]
+    y, x = np.mgrid[:28, :28]
+    dx, dy = ((weight * axis).sum((1, 2)) - 13.5 for axis in (x, y))
+    cx, cy = x - 13.5 - dx[:, None, None], y - 13.5 - dy[:, None, None]
+    xx, yy, xy = ((weight * product).sum((1, 2)) for product in (cx * cx, cy * cy, cx * cy))
+    return dx, dy, np.degrees(0.5 * np.arctan2(-2 * xy, yy - xx))
+
+
 class Fit:
     """A call of `fit` in which nothing is trained: its arguments and the batches it asked for.
 
-    Of a `ShuffledBatches` (`images` and `passes` over them) three batches are asked for, of a
-    generator all; its callbacks then see epochs, with a training loss that falls and, where images
-    validate, a validation loss that is lowest after the second.
+    Of a `ShuffledBatches` (`images` and `passes` over them) three batches are asked for and two
+    epochs are seen, of a generator all. The loss falls from epoch to epoch; where images validate,
+    their loss is lowest after the second.
     """
 
     def __init__(self, model, x, arguments):
         self.model, self.arguments, self.kind = model, arguments, type(model)
         self.optimizer, self.callbacks = type(model.optimizer), list(arguments["callbacks"])
-        if isinstance(x, keras.utils.PyDataset):
-            self.passes = x.passes * (
-                1 if arguments.get("steps_per_epoch") else arguments["epochs"]
-            )
-            (self.images,), self.batches = x.arrays, [x[i % len(x)][0] for i in range(3)]
-            self.history = keras.callbacks.History()
-            self.history.history = {"loss": [2.0, 1.0]}
-            return
-        stack = keras.callbacks.CallbackList(self.callbacks, add_history=True, model=model)
+        self.stopping = [c for c in self.callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
+        self.share = float(model.share) if hasattr(model, "share") else None
+        steps, most = arguments.get("steps_per_epoch"), arguments.get("epochs", 1)
+        batches, whole = x, isinstance(x, keras.utils.PyDataset)
+        if whole:
+            self.passes = x.passes * (1 if steps else most)
+            batches, steps, most = (x[i % len(x)] for i in range(3)), len(x), min(most, 2)
+        stack = keras.callbacks.CallbackList(self.callbacks, True, model=model, steps=steps)
         self.history, self.batches, self.epochs = stack._history, [], 0
         model.stop_training = False
         stack.on_train_begin()
-        while self.epochs < arguments["epochs"] and not model.stop_training:
-            self.batches += [next(x) for _ in range(arguments["steps_per_epoch"])]
-            logs = {"loss": 1 / (1 + self.epochs)}
+        while self.epochs < most and not model.stop_training:
+            self.batches += itertools.islice(batches, steps)
+            logs = dict.fromkeys(("loss", "reconstruction"), 1 / (1 + self.epochs))
             if arguments.get("validation_data") is not None:
                 logs["val_loss"] = abs(self.epochs - 1)
             stack.on_epoch_end(self.epochs, logs)
             self.epochs += 1
         stack.on_train_end()
-        self.images = np.concatenate([images for images, _ in self.batches])
-        self.labels = np.concatenate([labels for _, labels in self.batches])
-        self.sizes = [len(images) for images, _ in self.batches]
+        arrays = x.arrays if whole else map(np.concatenate, zip(*self.batches, strict=True))
+        self.images, self.labels = (*arrays, None)[:2]
+        self.sizes = [len(images) for images, *_ in self.batches]
 
 
 def record_fits(monkeypatch):
@@ -99,3 +121,44 @@ def check_adam(model, *expected):
     config = model.optimizer.get_config()
     assert type(model.optimizer) is keras.optimizers.Adam
     assert (config["learning_rate"], config["beta_1"]) == pytest.approx(expected)
+
+
+def toy_bench(monkeypatch, cells, data, reserve):
+    """A bench with this data as "digits" and a judge, where nothing is trained.
+
+    `calls` are those of `fit`. Classifiers name each image by its label; `scored` is what they
+    were asked. Class-wise generators give images of `POOL`; `sampled` are their samplers.
+    `kept` are the reserved images, as places.
+    """
+    bench, (_, kept) = Bench(), reserved(len(data.x_train), reserve)
+    bench.once(("data", "digits"), lambda: data)
+    bench.calls, bench.scored, bench.sampled = record_fits(monkeypatch), [], []
+    bench.kept = set(place(data.x_train[kept]))
+    predicted, labels = models.predict, labels_of(data)
+
+    def predict(model, images, *size):
+        if not isinstance(model.layers[-1], keras.layers.Dense) or len(model.outputs) > 1:
+            return predicted(model, images, *size)
+        bench.scored.append(place(images))
+        return np.eye(data.n_classes)[[labels[one] for one in bench.scored[-1]]]
+
+    def sample(augmenter, n, label):
+        bench.sampled.append(augmenter.sampler)
+        return POOL[label :: data.n_classes][:n]
+
+    monkeypatch.setattr(Augmenter, "sample", sample)
+    judge = Judge(None, 0.99, (data.x_train[kept], data.y_train[kept]))
+    monkeypatch.setattr(models, "predict", predict)
+    monkeypatch.setattr(Judge, "share_named", lambda *arguments: 0.97)
+    monkeypatch.setattr(cells, "judge_of", lambda *arguments: judge)
+    return bench
+
+
+def finder(grid):
+    """`find(kind, **factors)`: the first cell of that kind with these factors, seed or dataset."""
+
+    def find(kind, **factors):
+        of_kind = (cell for cell in grid if cell.kind == kind)
+        return next(c for c in of_kind if all(getattr(c, n) == v for n, v in factors.items()))
+
+    return find
