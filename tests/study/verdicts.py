@@ -8,9 +8,9 @@ from dagen_keras.study.claims import decide_all
 from dagen_keras.study.packing import pack
 
 
-def around(size, spread=0.1):
-    """Eight differences around a claimed one, within this share of it."""
-    return size * (1 + spread * np.random.default_rng(7).uniform(-1, 1, 8))
+def around(size):
+    """Eight differences around a claimed one, within a tenth of it."""
+    return size * (1 + 0.1 * np.random.default_rng(7).uniform(-1, 1, 8))
 
 
 def decide(study, *frames):
@@ -37,7 +37,7 @@ def missed(study, frame, value, *methods):
     return ids_where(decide(study, frame.assign(**{value: low})), reason="gate missed")
 
 
-def named(share, n=1000):
-    """Packed classes of n test images, of which the first ones, this share, are right."""
-    wrong = (np.arange(n) >= round(n * share)).astype("uint8")
+def named(share):
+    """Packed classes of 1000 test images, of which the first ones, this share, are right."""
+    wrong = (np.arange(1000) >= round(1000 * share)).astype("uint8")
     return pack(predicted=wrong, labels=0 * wrong)
