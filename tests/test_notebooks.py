@@ -75,6 +75,7 @@ def test_an_interrupted_computation_in_a_notebook_loses_nothing_and_goes_on(tmp_
     assert run.ledger.path.read_bytes().startswith(before)
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_named(tmp_path):
     import nbformat
 

@@ -74,6 +74,7 @@ def test_a_profile_lists_cells_each_once(key, profile):
     assert cells == grid(study, profile)
 
 
+@pytest.mark.slow
 @every_paper
 def test_quick_and_smoke_need_nothing_but_what_is_bundled(key, no_data_dir, tmp_path):
     study = papers.get(key)

@@ -122,6 +122,7 @@ def test_dry_run_lists_cells_with_an_estimate_and_writes_nothing(capsys, tmp_pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_nested_setting_changes_the_cells_of_the_papers_that_have_it(capsys, tmp_path):
     arguments = ["garay_maestre", "guruswamy", "--profile", "smoke", "--dry-run"]
     arguments += ["--results", tmp_path]

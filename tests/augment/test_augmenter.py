@@ -29,6 +29,7 @@ def _augmenter(**arguments):
     return Augmenter(SMALL_VAE, **{"epochs": 20, **arguments})
 
 
+@pytest.mark.slow
 def test_sample_gives_images_of_the_class_that_was_asked_for(imbalanced):
     augmenter = _augmenter(epochs=150).fit(*imbalanced)
     dark, bright = (augmenter.sample(20, label) for label in (0, 2))
@@ -45,6 +46,7 @@ def test_histories_say_how_each_class_trained(imbalanced):
     assert all(len(own["loss"]) == 6 for own in augmenter.histories_.values())
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_the_samples(imbalanced):
     one, two = (_augmenter().fit(*imbalanced).sample(5, 1) for _ in range(2))
     np.testing.assert_array_equal(one, two)
@@ -53,6 +55,7 @@ def test_a_seed_fixes_the_samples(imbalanced):
     assert not np.array_equal(one, _augmenter(seed=1).fit(*imbalanced).sample(5, 1))
 
 
+@pytest.mark.slow
 def test_a_class_does_not_depend_on_the_others(imbalanced):
     x, y = imbalanced
     alone = _augmenter().fit(x[y != 0], y[y != 0])
@@ -83,6 +86,7 @@ def test_binary_images_of_whole_numbers_get_images_with_shades(imbalanced):
     assert len(np.unique(x_new[len(x) :])) > 10
 
 
+@pytest.mark.slow
 def test_works_in_a_pipeline_with_flat_images(imbalanced):
     x, y = imbalanced
     flat = x.reshape(len(x), -1).astype("float64")
@@ -97,6 +101,7 @@ def test_works_in_a_pipeline_with_flat_images(imbalanced):
     assert x_new.dtype == flat.dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
@@ -188,6 +193,7 @@ def _decoder(model):
     return [np.array(weight) for weight in model.decoder.get_weights()]
 
 
+@pytest.mark.slow
 def test_a_model_of_a_class_is_the_callers_own_and_stays_what_it_is(imbalanced):
     augmenter = _augmenter(sampler="uniform").fit(*imbalanced)
     zero, two = augmenter.model_of(0), augmenter.model_of(2)
@@ -227,6 +233,7 @@ def test_conditional_models_are_seeded_and_shared_when_reusable(rng):
     assert Augmenter(reusable, epochs=1, seed=1).fit(x, y).sample(0, 1).shape == (0, 8, 8, 1)
 
 
+@pytest.mark.slow
 def test_a_conditional_model_does_not_depend_on_which_classes_are_filled_up(rng):
     y = np.repeat([0, 1, 2], [9, 5, 4])
     x = rng.random((18, 8, 8, 1), dtype="float32")
@@ -295,6 +302,7 @@ def two_classes(rng):
     return np.clip(y[:, None, None, None] / 10 + rng.normal(0, 0.1, (20, 8, 8, 1)), 0, 1), y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "sampler"), itertools.product(MODELS, SAMPLERS))
 def test_every_sampler_draws_from_a_model_it_fits_and_is_else_refused_before_training(
     model, sampler, two_classes, monkeypatch

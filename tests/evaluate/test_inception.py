@@ -33,6 +33,7 @@ def test_input_is_resized_scaled_and_in_three_channels(rng):
         InceptionInput()(grey.repeat(2, axis=-1))
 
 
+@pytest.mark.slow
 def test_inception_from_a_file_of_weights(rng, tmp_path):
     network = keras.applications.InceptionV3(weights=None)
     path = tmp_path / "random.weights.h5"

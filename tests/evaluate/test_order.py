@@ -94,6 +94,7 @@ def test_a_measure_of_random_parts_is_alike_in_any_order(measure, tolerance, sid
     np.testing.assert_allclose(found, found[-1], atol=tolerance)
 
 
+@pytest.mark.slow
 def test_scores_in_a_feature_space_are_alike_in_any_order(space, sides):
     real, new = sides["real"][0], sides["generated"][0]
     found = [

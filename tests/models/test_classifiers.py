@@ -70,6 +70,7 @@ CHADEBEC = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHADEBEC)
 def test_learns_two_classes_then_saves_and_loads(name, rng, tmp_path):
     build, image_shape = CHADEBEC[name]

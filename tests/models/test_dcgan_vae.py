@@ -183,6 +183,7 @@ def test_flow_is_that_of_the_hamiltonian_differentiated_numerically(rng, likelih
 # Training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [models.akula_vae, models.akula_rhvae])
 def test_training_lowers_the_loss_of_photographs(build):
     model = _seeded(build)
@@ -200,6 +201,7 @@ HARD_IMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "likelihood"),
     [*((kind, "bernoulli") for kind in HARD_IMAGES), ("noise", "normal"), ("black", "normal")],
@@ -238,6 +240,7 @@ def test_saves_and_loads(build, tmp_path):
             np.testing.assert_array_equal(getattr(loaded.metric, name), getattr(model.metric, name))
 
 
+@pytest.mark.slow
 def test_samplers_run_on_it():
     model = _seeded()
     models.fit_passes(model, _photos(), 3, 200)

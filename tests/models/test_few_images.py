@@ -133,6 +133,7 @@ def test_both_players_see_augmented_images_real_and_generated(model_class):
         np.testing.assert_allclose(gan.log_odds(x, y), plain.log_odds(x, y), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_the_new_arguments_nothing_changes():
     x, y = data()
     one = small()

@@ -372,6 +372,7 @@ def test_parameters_of_the_default_networks_for_28_pixels():
     assert discriminator.count_params() == convolutions + heads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_class", MODELS)
 def test_training_is_finite_seeded_and_survives_saving(model_class, rng, tmp_path):
     x, y = _data(rng)
@@ -403,6 +404,7 @@ def test_training_is_finite_seeded_and_survives_saving(model_class, rng, tmp_pat
         assert theirs[name] == ours[name] or list(theirs[name]) == list(ours[name])
 
 
+@pytest.mark.slow
 def test_a_saved_acgan_on_ali_keeps_its_encoder(rng, tmp_path):
     gan = models.acgan_on_ali(_small(models.ALI), mask=False)
     gan.save(tmp_path / "gan.keras")
@@ -483,6 +485,7 @@ def test_a_diverging_training_stops_and_says_so(rng):
         gan.fit(*_data(rng), batch_size=4, epochs=5, verbose=0)
 
 
+@pytest.mark.slow
 def test_a_gan_covers_a_ring_of_gaussians(rng):
     # Eight Gaussians of deviation 0.02 on a circle of radius 0.35, seen as images of two pixels.
     angles = 2 * np.pi * np.arange(8) / 8

@@ -121,6 +121,7 @@ def _assert_agrees(actual, expected, tolerance=1e-4):
 # The formulas
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 3])
 def test_flow_loss_and_gradients_agree_with_float64(d):
     model, inputs, expected, gradient_names = _fixture(d)
@@ -152,6 +153,7 @@ def test_metric_of_images_agrees_with_float64(d):
     _assert_agrees(2 * _array(model.metric.log_volume(z)), expected["log_det_G_zK"])
 
 
+@pytest.mark.slow
 def test_bounds_change_nothing_where_the_trajectory_is_sane(monkeypatch):
     model, inputs, _, _ = _fixture(2)
     results = []
@@ -264,6 +266,7 @@ def _enlarge(model, factor, networks):
             variable.assign(variable * factor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_size", [1e-2, 1e4])
 def test_values_and_gradients_stay_finite_where_the_trajectory_is_not_sane(step_size):
     model, inputs, _, _ = _fixture(2)
@@ -299,6 +302,7 @@ HARD_CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", list(HARD_CASES))
 def test_training_never_ends_in_nan(rng, case):
     settings, make = HARD_CASES[case]
@@ -330,6 +334,7 @@ def _blobs(n=24):
     return images
 
 
+@pytest.mark.slow
 def test_fit_lowers_the_loss_and_sets_the_metric():
     images = _blobs()
     model = _seeded()
@@ -358,6 +363,7 @@ def test_a_loss_that_ends_above_its_start_is_told_once_with_numbers():
     assert f"was {losses[0]:.4g} in the first step and is {losses[-1]:.4g}, the mean" in told
 
 
+@pytest.mark.slow
 def test_saves_and_loads_in_a_fresh_process_with_its_metric(tmp_path):
     images = _blobs()
     settings = {"n_leapfrog": 1, "step_size": 0.02, "temperature": 1.1, "likelihood": "normal"}

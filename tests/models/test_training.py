@@ -54,6 +54,7 @@ def test_fresh_equals_a_newly_built_and_compiled_model(images):
     np.testing.assert_array_equal(_flat(reused.variables), _flat(new.variables))
 
 
+@pytest.mark.slow
 def test_fit_passes_is_fit_with_one_batch_a_pass(images):
     # Equal images: the order within a batch, which the posterior's noise meets, has no effect.
     images = images[[0, 0, 0, 0]]
@@ -154,6 +155,7 @@ def test_fit_passes_with_patience_restores_the_best_window_also_after_all_passes
     np.testing.assert_array_equal(_flat(model.get_weights()), losses.weights[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes", [4, 5])
 def test_an_epoch_a_pass_takes_the_steps_of_one_epoch_of_all(images, passes):
     """Four images in batches of three: two steps a pass, each pass in an order of its own."""

@@ -135,6 +135,7 @@ def test_divergence_lambda_and_heads_survive_saving(tmp_path, images):
     )
 
 
+@pytest.mark.slow
 def test_training_learns_two_images_by_heart(images):
     with backend.seeded(0):
         vae = _vae()
@@ -179,6 +180,7 @@ def test_saves_and_loads_to_the_same_output_also_after_training(tmp_path, images
     loaded.fit(images, epochs=1, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_class", [models.VAE, models.ReleasedVAE])
 def test_loads_in_a_fresh_process(tmp_path, images, model_class):
     vae = models.garay_maestre_vae(2, (8, 8, 1), model_class)

@@ -85,6 +85,7 @@ def test_pseudo_inputs_are_images_in_0_1(images):
     assert np.abs(pseudo_inputs - before).max() > 0.1
 
 
+@pytest.mark.slow
 def test_training_learns_two_images_by_heart(images):
     vamp = _vamp()
     vamp.compile(keras.optimizers.Adam(1e-2))

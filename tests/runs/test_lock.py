@@ -23,6 +23,7 @@ def holder(tmp_path):
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_told_who_writes(tmp_path, holder):
     with (
         pytest.raises(RunError, match=f"being written by process {holder.pid} on "),
@@ -31,6 +32,7 @@ def test_a_second_process_is_refused_and_told_who_writes(tmp_path, holder):
         pass
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_lock(tmp_path, holder):
     holder.kill()
     holder.wait()
@@ -38,6 +40,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path, holder):
         pass
 
 
+@pytest.mark.slow
 def test_the_same_process_may_enter_again(tmp_path):
     with writer(tmp_path), writer(tmp_path):
         pass
@@ -45,6 +48,7 @@ def test_the_same_process_may_enter_again(tmp_path):
     assert subprocess.run(check, check=True, capture_output=True, text=True).stdout == "held\n"
 
 
+@pytest.mark.slow
 def test_an_error_inside_releases_it(tmp_path):
     with pytest.raises(KeyboardInterrupt), writer(tmp_path):
         raise KeyboardInterrupt

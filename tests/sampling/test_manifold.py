@@ -179,6 +179,7 @@ def test_metric_refuses_bad_arguments(centroids, factors, numbers, message):
 # Geodesics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 3])
 def test_exponential_map_converges_at_second_order_to_the_exact_one(d):
     metric, expected = _fixture(d)
@@ -210,6 +211,7 @@ def test_exponential_map_converges_at_second_order_to_the_exact_one(d):
     _assert_agrees(momenta[-1], expected["exp_map_momentum"], 3e-6)
 
 
+@pytest.mark.slow
 def test_energy_is_conserved_along_the_way(rng):
     metric = _random_metric(3)
     z, velocity = rng.normal(size=(2, 20, 3)).astype("float32")
@@ -225,6 +227,7 @@ def test_energy_is_conserved_along_the_way(rng):
     assert drifts[2] < drifts[1] / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 3])
 def test_a_geodesic_leads_back(d):
     metric, expected = _fixture(d)
@@ -320,6 +323,7 @@ def _check_chains(metric, chains, initial, n_steps):
     assert (chains.acceptance_rate <= 1).all()
 
 
+@pytest.mark.slow
 def test_hmc_draws_from_the_density_of_eq_3():
     metric, n = _random_metric(2), 5000
     edges, masses = _masses(metric)
@@ -332,6 +336,7 @@ def test_hmc_draws_from_the_density_of_eq_3():
     assert chains.acceptance_rate.mean() > 0.95
 
 
+@pytest.mark.slow
 def test_hmc_draws_from_the_density_of_eq_3_whatever_drives_it():
     metric, n = _random_metric(2), 5000
     edges, masses = _masses(metric)
@@ -346,6 +351,7 @@ def _half_the_gradient(metric, z):
     return 0.5 * manifold.log_density_gradient(metric, z)
 
 
+@pytest.mark.slow
 def test_corrected_walk_draws_from_the_density_of_eq_3_and_the_walk_does_not():
     metric, n = _random_metric(2), 5000
     edges, masses = _masses(metric)
@@ -359,6 +365,7 @@ def test_corrected_walk_draws_from_the_density_of_eq_3_and_the_walk_does_not():
     assert distances[1] > 0.4
 
 
+@pytest.mark.slow
 def test_small_steps_do_not_undo_the_bias_of_the_walk():
     # Measured with 5,000 chains: 0.60 at covariance 0.5, 0.37 at 0.1, 0.39 at 0.01.
     metric, n = _random_metric(2), 1000
@@ -369,6 +376,7 @@ def test_small_steps_do_not_undo_the_bias_of_the_walk():
     assert _total_variation(chains.samples, edges, masses) > 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corrected", [False, True])
 def test_in_one_dimension_the_walk_of_small_steps_draws_from_the_square_of_eq_3(corrected):
     # A proposal drifts by minus half the Christoffel symbol times the covariance, the acceptance
@@ -392,6 +400,7 @@ def test_in_one_dimension_the_walk_of_small_steps_draws_from_the_square_of_eq_3(
     assert _total_variation(chains.samples, edges, other) > 0.1
 
 
+@pytest.mark.slow
 def test_in_two_dimensions_the_walk_of_small_steps_is_right_where_the_metric_is_isotropic():
     # The trace of the Christoffel symbols vanishes there, and the bias with the covariance.
     scales = np.array([1.2, 0.8, 1.0], "float32")[:, None, None]
@@ -407,6 +416,7 @@ def test_in_two_dimensions_the_walk_of_small_steps_is_right_where_the_metric_is_
     assert _total_variation(fine.samples, edges, masses) < _noise_level(masses, n) + 0.02
 
 
+@pytest.mark.slow
 def test_tiny_steps_are_nearly_always_accepted():
     metric = _random_metric(2)
     initial = manifold.random_centroids(metric, 50, 0)
