@@ -8,10 +8,10 @@ from imblearn.utils import check_sampling_strategy
 from sklearn.base import BaseEstimator
 
 from dagen_keras import backend, checks
+from dagen_keras.models.callbacks import StopOnNonFiniteLoss
 from dagen_keras.models.training import (
     ReusableModel,
     ShuffledBatches,
-    StopOnNonFiniteLoss,
     fit_passes,
     get_state,
     predict,

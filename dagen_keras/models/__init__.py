@@ -5,6 +5,7 @@ import keras
 from dagen_keras.models import dcgan, divergences
 from dagen_keras.models.acgan import ACGAN, EveryThirdEpoch
 from dagen_keras.models.ali import ALI, acgan_on_ali
+from dagen_keras.models.callbacks import BestWeights, NonFiniteLossError, StopOnNonFiniteLoss
 from dagen_keras.models.classifiers import (
     chadebec_cnn,
     chadebec_mlp,
@@ -26,11 +27,8 @@ from dagen_keras.models.networks import (
 from dagen_keras.models.rhvae import RHVAE, akula_rhvae, chadebec_rhvae
 from dagen_keras.models.search import LearningRateSearch, search_learning_rate
 from dagen_keras.models.training import (
-    BestWeights,
-    NonFiniteLossError,
     ReusableModel,
     ShuffledBatches,
-    StopOnNonFiniteLoss,
     fit_passes,
     fit_updates,
     fit_with_validation,

@@ -8,13 +8,9 @@ from keras import ops
 
 from dagen_keras import checks
 from dagen_keras.models import dcgan
+from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.moving_average import MovingAverage
-from dagen_keras.models.training import (
-    FollowSchedule,
-    ShuffledBatches,
-    predict,
-    prepare_fit,
-)
+from dagen_keras.models.training import ShuffledBatches, predict, prepare_fit
 
 
 def gan_optimizer(learning_rate=2e-4):

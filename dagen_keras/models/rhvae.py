@@ -8,12 +8,13 @@ from keras import layers, ops
 
 from dagen_keras import backend, checks
 from dagen_keras.models import dcgan
+from dagen_keras.models.callbacks import WarnOfHigherLoss
 from dagen_keras.models.networks import (
     chadebec_decoder,
     chadebec_encoder,
     chadebec_metric_network,
 )
-from dagen_keras.models.training import WarnOfHigherLoss, as_list, predict
+from dagen_keras.models.training import as_list, predict
 from dagen_keras.models.vae import VAE
 from dagen_keras.sampling.manifold.metric import RiemannianMetric, multiply
 

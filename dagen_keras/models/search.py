@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras import backend
-from dagen_keras.models.training import NonFiniteLossError
+from dagen_keras.models.callbacks import NonFiniteLossError
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,111 +1,13 @@
-"""Training many small models: compile once, start afresh, stop at the first NaN."""
+"""Training many small models: compile once, start afresh, take so many updates."""
 
 import contextlib
-import math
 import operator
-import warnings
 
 import keras
 import numpy as np
-from keras import ops
 
 from dagen_keras import backend
-
-HELP = (
-    "What may help: a smaller learning rate, clipped gradients (`clipnorm=1` of the optimizer), "
-    "Adam where it was SGD, and images in [0, 1] where the loss asks for them."
-)
-
-
-class NonFiniteLossError(FloatingPointError):
-    """The training loss, or a weight, became NaN or infinite; says where and what may help."""
-
-
-class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Raises `NonFiniteLossError` as soon as the training loss is NaN or infinite.
-
-    The weights are looked at when an epoch ends: a last step can break them, and without XLA
-    TensorFlow's ReLU hides the NaN of a hidden layer from the loss.
-
-    Args:
-        what: what is being trained, for the message.
-    """
-
-    def __init__(self, what="the model"):
-        super().__init__()
-        self.what = what
-        self.epoch = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        values = {name: float(value) for name, value in (logs or {}).items()}
-        if not np.isfinite(values.get("loss", 0.0)):
-            terms = ", ".join(f"{name} = {value:g}" for name, value in values.items())
-            self._stop(f"in epoch {self.epoch + 1}, at batch {batch + 1}: {terms}")
-
-    def on_epoch_end(self, epoch, logs=None):
-        weights = self.model.weights
-        broken = [w.path for w in weights if not np.isfinite(w.numpy()).all()]
-        if broken:
-            self._stop(
-                f"in epoch {epoch + 1}, at its end: {len(broken)} of {len(weights)} weights hold "
-                f"NaN or infinity, the first is {broken[0]}"
-            )
-
-    def _stop(self, seen):
-        by = described(self.model.optimizer)
-        raise NonFiniteLossError(f"Training {self.what} stopped {seen} ({by}). {HELP}")
-
-
-class WarnOfHigherLoss(keras.callbacks.Callback):
-    """Warns once, after training, if the loss ended a fifth or more above its start.
-
-    The start is the loss of the first step, the end the mean over the last epoch.
-
-    Args:
-        what: what is being trained, for the message.
-    """
-
-    def __init__(self, what="the model"):
-        super().__init__()
-        self.what = what
-
-    def on_train_begin(self, logs=None):
-        self.first = None
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.first is None:
-            self.first = float(logs["loss"])
-
-    def on_train_end(self, logs=None):
-        last = float((logs or {}).get("loss", np.nan))
-        if self.first is not None and last - self.first > 0.2 * abs(self.first):
-            warnings.warn(
-                f"Training {self.what} ended above its start: the loss was {self.first:.4g} in the "
-                f"first step and is {last:.4g}, the mean over the last epoch "
-                f"({described(self.model.optimizer)}). {HELP}",
-                stacklevel=2,
-            )
-
-
-def described(optimizer):
-    """An optimizer's kind and its learning rate now."""
-    rate = float(ops.convert_to_numpy(optimizer.learning_rate))
-    return f"{type(optimizer).__name__}, learning rate {rate:g}"
-
-
-class FollowSchedule(keras.callbacks.Callback):
-    """Gives a variable the value of `schedule(epochs done)` before every epoch of `fit`."""
-
-    def __init__(self, variable, schedule):
-        super().__init__()
-        self.variable = variable
-        self.schedule = schedule
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.variable.assign(self.schedule(epoch))
+from dagen_keras.models.callbacks import StopOnNonFiniteLoss
 
 
 def prepare_fit(model, callbacks):
@@ -339,27 +241,6 @@ def fit_updates(
         shuffle=False,
         verbose=0,
     )
-
-
-class BestWeights(keras.callbacks.EarlyStopping):
-    """Never stops; training ends with the weights of the lowest validation loss.
-
-    Args:
-        looks: functions without arguments by epochs, counted from 1, after which they are called
-            while the model has the best weights so far.
-    """
-
-    def __init__(self, looks=None):
-        super().__init__("val_loss", patience=math.inf, mode="min", restore_best_weights=True)
-        self.looks = looks or {}
-
-    def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, logs)
-        if epoch + 1 in self.looks:
-            latest = self.model.get_weights()
-            self.model.set_weights(self.best_weights)
-            self.looks[epoch + 1]()
-            self.model.set_weights(latest)
 
 
 class ShuffledBatches(keras.utils.PyDataset):

@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from dagen_keras import checks
 from dagen_keras.models import dcgan
+from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.divergences import DIVERGENCES
 from dagen_keras.models.networks import (
     chadebec_decoder,
@@ -15,7 +16,7 @@ from dagen_keras.models.networks import (
     garay_maestre_decoder,
     garay_maestre_encoder,
 )
-from dagen_keras.models.training import FollowSchedule, prepare_fit
+from dagen_keras.models.training import prepare_fit
 
 
 @keras.saving.register_keras_serializable("dagen_keras")

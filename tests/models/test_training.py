@@ -103,7 +103,7 @@ def test_weights_that_the_last_step_broke_stop_training(images):
     [(10, 11.9, 0), (10, 12.1, 1), (10, -10, 0), (-10, -8.1, 0), (-10, -7.9, 1)],
 )
 def test_a_loss_that_ends_a_fifth_above_its_start_is_told(first, last, warned):
-    callback = models.training.WarnOfHigherLoss("the model of class 3")
+    callback = models.callbacks.WarnOfHigherLoss("the model of class 3")
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.5))
     callback.set_model(model)
