@@ -167,7 +167,6 @@ def _client(address, workers):
     with contextlib.ExitStack() as stack:
         if address == "local":
             environment = {**ONE_THREAD, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "")}
-            environment["XLA_FLAGS"] += " " + os.environ.get("XLA_FLAGS", "")
             environment = {name: value for name, value in environment.items() if value}
             stack.enter_context(
                 dask.config.set({"distributed.nanny.pre-spawn-environ": environment})

@@ -108,7 +108,6 @@ def fitted(c, bench):
     return {
         **compute(c, bench),
         "fit": bench.fitted(c.seed, lambda: f"{os.getpid()} {uuid.uuid4()}"),
-        "flags": os.environ.get("XLA_FLAGS", ""),
     }
 
 
