@@ -142,7 +142,7 @@ def test_training_learns_two_images_by_heart(images):
     vae.compile(keras.optimizers.RMSprop(1e-3))
     twos = np.repeat(images[:2], 8, axis=0)
     history = vae.fit(twos, batch_size=8, epochs=60, verbose=0).history
-    assert history["loss"][-1] < 0.3 * history["loss"][0]
+    assert np.mean(history["loss"][-10:]) < 0.3 * history["loss"][0]
     assert set(history) == {"loss", "reconstruction", "kl"}
 
 
