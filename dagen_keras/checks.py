@@ -1,10 +1,23 @@
 """Checks at the public door: images, labels, and the error of a run that cannot be."""
 
+import numbers
+
 import numpy as np
 
 
 class RunError(RuntimeError):
     """A run that cannot be done as asked; says why and what would be right."""
+
+
+def integer(value, name, least=1):
+    """`value` as an `int`, of whatever kind of integer it is.
+
+    Raises:
+        ValueError: if it is not an integer, or less than `least`.
+    """
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of {least} or more; got {value!r}.")
+    return int(value)
 
 
 def images(x, name="images"):

@@ -9,16 +9,20 @@ from keras import layers, ops
 from dagen_keras import backend, checks
 
 
+@keras.saving.register_keras_serializable("dagen_keras")
 class RandomScale(layers.Layer):
     """Scales both axes about the centre by factors in [1 - zoom, 1 + zoom].
 
     Keras's `RandomZoom` stops at a factor of 2 and does not mirror.
     """
 
-    def __init__(self, zoom):
-        super().__init__()
+    def __init__(self, zoom, **kwargs):
+        super().__init__(**kwargs)
         self.zoom = zoom
         self.generator = keras.random.SeedGenerator()
+
+    def get_config(self):
+        return {**super().get_config(), "zoom": self.zoom}
 
     def call(self, images, training=True):
         n, height, width, _ = images.shape
@@ -28,6 +32,7 @@ class RandomScale(layers.Layer):
         return _resample(images, scales, shifts)
 
 
+@keras.saving.register_keras_serializable("dagen_keras")
 class RandomCrop(layers.Layer):
     """Shows a part of each image at the image's size; the part's sides are [1 - crop, 1] of it.
 
@@ -35,10 +40,13 @@ class RandomCrop(layers.Layer):
     `RandomCrop` gives smaller images.
     """
 
-    def __init__(self, crop):
-        super().__init__()
+    def __init__(self, crop, **kwargs):
+        super().__init__(**kwargs)
         self.crop = crop
         self.generator = keras.random.SeedGenerator()
+
+    def get_config(self):
+        return {**super().get_config(), "crop": self.crop}
 
     def call(self, images, training=True):
         n, height, width, _ = images.shape
@@ -49,13 +57,17 @@ class RandomCrop(layers.Layer):
         return _resample(images, (scale, scale), shifts)
 
 
+@keras.saving.register_keras_serializable("dagen_keras")
 class RandomNoise(layers.Layer):
     """Adds Gaussian noise of standard deviation `noise` to each pixel, clipped to [0, 1]."""
 
-    def __init__(self, noise):
-        super().__init__()
+    def __init__(self, noise, **kwargs):
+        super().__init__(**kwargs)
         self.noise = noise
         self.generator = keras.random.SeedGenerator()
+
+    def get_config(self):
+        return {**super().get_config(), "noise": self.noise}
 
     def call(self, images, training=True):
         noise = keras.random.normal(images.shape, stddev=self.noise, seed=self.generator)

@@ -6,28 +6,29 @@ from keras import ops
 
 from dagen_keras.models import dcgan
 from dagen_keras.models.acgan import ACGAN, codes_seed
-from dagen_keras.models.gan import CGAN
+from dagen_keras.models.gan import GAN
 from dagen_keras.models.training import predict
 from dagen_keras.models.vae import Sampling
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
-class ALI(CGAN):
+class ALI(GAN):
     """Adversarially learned inference: the discriminator tells pairs of image and code apart.
 
     A real image comes with a draw z of the encoder's posterior, a generated one with the noise it
     was made from; encoder and generator together minimise, non-saturating,
     -log(1 - D(x, E(x))) - log D(G(z), z). All three are told the class but the encoder, so
-    that `generate` can be asked for one; the published model is not conditional.
+    that `generate` can be asked for one; the published model is not conditional. No image is judged
+    without its code, so there are no log-odds of an image.
 
     Args:
-        image_shape, n_classes, ...: as for `CGAN`; its discriminator takes [images, z, labels].
+        image_shape, n_classes, ...: as for `GAN`; its discriminator takes [images, z, labels].
         encoder: a network of your own from images to [mean, log_var], each (n, latent_dim).
 
     Reference: Dumoulin et al. (2017); Guruswamy et al., eq. 4.
     """
 
-    serialized = (*CGAN.serialized, "encoder")
+    serialized = (*GAN.serialized, "encoder")
 
     def __init__(self, image_shape, n_classes, *args, encoder=None, **kwargs):
         super().__init__(image_shape, n_classes, *args, **kwargs)
@@ -44,14 +45,6 @@ class ALI(CGAN):
         z = self.draw(ops.shape(images)[0])
         fake = self.generator([z, labels], training=training)
         return [images, code, labels], [fake, z, labels]
-
-    @property
-    def log_odds(self):
-        """Not offered, so that `hasattr` is false: no image is judged without its code."""
-        raise AttributeError(
-            "an ALI's discriminator judges pairs of an image and its code: it has no log-odds of "
-            "an image. Those of a CGAN or an ACGAN have."
-        )
 
     def generator_loss(self, real, fake, labels, frozen):
         """-log D(G(z), z) of the generator and -log(1 - D(x, E(x))) of the encoder."""

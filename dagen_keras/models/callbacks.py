@@ -27,6 +27,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         what: what is being trained, for the message.
     """
 
+    async_safe = True  # Keras then reads losses in a thread: a GPU does not wait for it.
+
     def __init__(self, what="the model"):
         super().__init__()
         self.what = what
@@ -64,22 +66,28 @@ class WarnOfHigherLoss(keras.callbacks.Callback):
         what: what is being trained, for the message.
     """
 
+    async_safe = True
+
     def __init__(self, what="the model"):
         super().__init__()
         self.what = what
 
     def on_train_begin(self, logs=None):
-        self.first = None
+        self.epoch, self.losses = 0, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.first is None:
-            self.first = float(logs["loss"])
+        if len(self.losses) < 100:  # Threads may bring the first few in another order.
+            self.losses.append((self.epoch, batch, float(logs["loss"])))
 
     def on_train_end(self, logs=None):
+        first = min(self.losses)[-1] if self.losses else np.nan
         last = float((logs or {}).get("loss", np.nan))
-        if self.first is not None and last - self.first > 0.2 * abs(self.first):
+        if last - first > 0.2 * abs(first):
             warnings.warn(
-                f"Training {self.what} ended above its start: the loss was {self.first:.4g} in the "
+                f"Training {self.what} ended above its start: the loss was {first:.4g} in the "
                 f"first step and is {last:.4g}, the mean over the last epoch "
                 f"({described(self.model.optimizer)}). {HELP}",
                 stacklevel=2,

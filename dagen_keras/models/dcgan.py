@@ -11,6 +11,7 @@ import numbers
 import keras
 from keras import layers
 
+from dagen_keras import checks
 from dagen_keras.models.networks import metric_entries
 
 
@@ -29,7 +30,9 @@ def generator(image_shape, n_classes, latent_dim=100, filters=64):
         latent_dim: dimension of z.
         filters: filters of the last hidden layer; they double with each layer before it.
     """
-    check(image_shape, n_classes, latent_dim, filters)
+    image_shape, n_classes, latent_dim, filters = sizes(
+        image_shape, n_classes=n_classes, latent_dim=latent_dim, filters=filters
+    )
     z = keras.Input((latent_dim,), name="latent")
     labels = keras.Input((), dtype="int32", name="labels")
     code = layers.Multiply()([z, _embedding(n_classes, latent_dim)(labels)])
@@ -42,7 +45,7 @@ def conditional_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
 
     The class is embedded as one more channel of the image.
     """
-    check(image_shape, n_classes, 1, filters)
+    image_shape, n_classes, filters = sizes(image_shape, n_classes=n_classes, filters=filters)
     height, width, _ = image_shape
     images = keras.Input(image_shape, name="images")
     labels = keras.Input((), dtype="int32", name="labels")
@@ -55,7 +58,7 @@ def conditional_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
 
 def classifying_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
     """Images to [the logit of "real" (n, 1), logits of the classes (n, n_classes)]; an AC-GAN's."""
-    check(image_shape, n_classes, 1, filters)
+    image_shape, n_classes, filters = sizes(image_shape, n_classes=n_classes, filters=filters)
     images = keras.Input(image_shape, name="images")
     x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters, dropout)
     outputs = [layers.Dense(1)(x), layers.Dense(n_classes)(x)]
@@ -64,7 +67,9 @@ def classifying_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
 
 def joint_discriminator(image_shape, n_classes, latent_dim=100, filters=64, dropout=0.3):
     """[images, z (n, latent_dim), labels (n,)] to the logit of "from the encoder" (n, 1); ALI's."""
-    check(image_shape, n_classes, latent_dim, filters)
+    image_shape, n_classes, latent_dim, filters = sizes(
+        image_shape, n_classes=n_classes, latent_dim=latent_dim, filters=filters
+    )
     images = keras.Input(image_shape, name="images")
     z = keras.Input((latent_dim,), name="latent")
     labels = keras.Input((), dtype="int32", name="labels")
@@ -78,7 +83,7 @@ def joint_discriminator(image_shape, n_classes, latent_dim=100, filters=64, drop
 
 def encoder(image_shape, latent_dim=100, filters=64):
     """Images to [mean, log_var] of z, each (n, latent_dim); ALI's and a VAE's."""
-    check(image_shape, 1, latent_dim, filters)
+    image_shape, latent_dim, filters = sizes(image_shape, latent_dim=latent_dim, filters=filters)
     images = keras.Input(image_shape, name="images")
     x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters)
     heads = [layers.Dense(latent_dim, name=name)(x) for name in ("mean", "log_var")]
@@ -91,7 +96,7 @@ def decoder(image_shape, latent_dim=100, filters=64):
     The generator without classes and without batch norm, so that an image depends on its own z
     alone. It ends with the sigmoid alone, so that a model can take the logits before it.
     """
-    check(image_shape, 1, latent_dim, filters)
+    image_shape, latent_dim, filters = sizes(image_shape, latent_dim=latent_dim, filters=filters)
     z = keras.Input((latent_dim,), name="latent")
     images = _transposed_convolutions(z, image_shape, filters)
     return keras.Model(z, images, name="decoder")
@@ -102,20 +107,22 @@ def metric_network(image_shape, latent_dim=100, filters=64):
 
     The logarithms of the diagonal of L, then its strictly lower part, row by row.
     """
-    check(image_shape, 1, latent_dim, filters)
+    image_shape, latent_dim, filters = sizes(image_shape, latent_dim=latent_dim, filters=filters)
     images = keras.Input(image_shape, name="images")
     x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters)
     return keras.Model(images, metric_entries(x, latent_dim), name="metric_network")
 
 
-def check(image_shape, n_classes, latent_dim, filters):
-    """Refuses sizes that no network can have, with a sentence."""
+def sizes(image_shape, **others):
+    """The image shape, a tuple, and the other sizes in their order, as Python's integers.
+
+    Raises:
+        ValueError: if no network can have these sizes.
+    """
     sides = image_shape if isinstance(image_shape, list | tuple) else ()
     if len(sides) != 3 or not all(isinstance(n, numbers.Integral) and n > 0 for n in sides):
         raise ValueError(f"image_shape must be (height, width, channels); got {image_shape!r}.")
-    for name, value in (("n_classes", n_classes), ("latent_dim", latent_dim), ("filters", filters)):
-        if not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"{name} must be an integer of 1 or more; got {value!r}.")
+    return tuple(map(int, sides)), *(checks.integer(n, name) for name, n in others.items())
 
 
 def _doublings(image_shape):

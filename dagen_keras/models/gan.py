@@ -1,4 +1,4 @@
-"""A class-conditional adversarial model, trained by plain `fit`: CGAN."""
+"""Class-conditional adversarial models, trained by plain `fit`; the CGAN."""
 
 import numbers
 
@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from dagen_keras import checks
-from dagen_keras.models import dcgan
+from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.moving_average import MovingAverage
-from dagen_keras.models.training import ShuffledBatches, predict, prepare_fit
+from dagen_keras.models.training import predict, prepare_fit
 
 
 def gan_optimizer(learning_rate=2e-4):
@@ -18,9 +18,8 @@ def gan_optimizer(learning_rate=2e-4):
     return keras.optimizers.Adam(learning_rate, beta_1=0.5)
 
 
-@keras.saving.register_keras_serializable("dagen_keras")
-class CGAN(keras.Model):
-    """A generative adversarial network whose two players are told the class.
+class GAN(keras.Model):
+    """Two players of whom the generator is told the class; what they have in common.
 
     Both players' losses are one scalar, whose gradient is theirs:
 
@@ -29,7 +28,8 @@ class CGAN(keras.Model):
     Nothing flows from d_loss to the generator, nor from g_loss to the discriminator, which is
     called with its variables as constants. With one Adam, whose updates are each variable's own,
     `fit(images, labels)` is then simultaneous training of the two. Clipping gradients by their
-    global norm would couple the players: do not.
+    global norm would couple the players, and weights of images have no meaning for generated
+    ones: both are refused.
 
     d_loss is the mean cross-entropy of a batch with a share `real_share` of real images, and
     g_loss the non-saturating -log D(fake): the published losses' log(1 - D(fake)) has no gradient
@@ -58,14 +58,6 @@ class CGAN(keras.Model):
 
     Raises:
         ValueError: if an argument is not as described.
-
-    Example:
-        >>> gan = CGAN(x.shape[1:], n_classes=10)
-        >>> gan.compile(gan_optimizer())
-        >>> gan.fit(x, y, batch_size=64, epochs=25)
-        >>> threes = gan.generate(np.full(100, 3), seed=0)
-
-    Reference: Mirza and Osindero (2014); Guruswamy et al., section IV.B.
     """
 
     # Arguments that are objects of Keras.
@@ -87,11 +79,11 @@ class CGAN(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        dcgan.check(image_shape, n_classes, latent_dim, filters)
-        self.image_shape = tuple(image_shape)
-        self.n_classes = n_classes
-        self.latent_dim = latent_dim
-        self.filters = filters
+        image_shape, n_classes, latent_dim, filters = dcgan.sizes(
+            image_shape, n_classes=n_classes, latent_dim=latent_dim, filters=filters
+        )
+        self.image_shape, self.n_classes = image_shape, n_classes
+        self.latent_dim, self.filters = latent_dim, filters
         self.dropout = dropout
         self.seed = seed
         self.generator = generator or dcgan.generator(image_shape, n_classes, latent_dim, filters)
@@ -123,9 +115,25 @@ class CGAN(keras.Model):
         self.built = True  # Its networks are.
 
     def _new_discriminator(self):
-        return dcgan.conditional_discriminator(
-            self.image_shape, self.n_classes, self.filters, self.dropout
-        )
+        raise NotImplementedError
+
+    def compile(self, *args, **kwargs):
+        """Keras's `compile`.
+
+        Raises:
+            ValueError: if the optimizer clips by the global norm, which couples the players.
+        """
+        super().compile(*args, **kwargs)
+        inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if getattr(inner, "global_clipnorm", None):
+            raise ValueError(
+                "an optimizer with global_clipnorm would clip each player's gradients by the "
+                "other's: use clipnorm or clipvalue, which clip each variable's own."
+            )
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def build(self, input_shape):
         self.built = True
@@ -140,22 +148,29 @@ class CGAN(keras.Model):
         """Keras's `fit`; refuses bad images and labels and stops where the loss is not finite.
 
         Raises:
-            ValueError: if `x` is an array but not of images of this model's shape in [0, 1], or
-                there is not a label of this model for each.
+            ValueError: if `x`, or the first batch where it comes in batches, is not of images of
+                this model's shape in [0, 1], if there is not a label of this model for each, or
+                if images are weighted.
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
-        if isinstance(x, ShuffledBatches):
-            self._labels(x.arrays[1], len(x.arrays[0]))
-        if isinstance(x, np.ndarray):
-            if y is None:
+
+        def check(images, labels=y, *weights):
+            if labels is None:
                 raise ValueError("a class-conditional model needs labels: fit(images, labels).")
-            x, y = self._checked(x, y)
+            weighted = [kwargs.get(name) is not None for name in ("sample_weight", "class_weight")]
+            self._refuse_weights(weights or any(weighted) or None)
+            return self._checked(images, labels)
+
+        x = inputs.checked(x, check)
+        if isinstance(x, tuple):
+            x, y = x
         callbacks = prepare_fit(self, callbacks)
         if callable(self.real_share):
             callbacks.append(FollowSchedule(self.share, self.real_share))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self._refuse_weights(sample_weight)
         labels = ops.reshape(ops.cast(y, "int32"), (-1,))
         if self.average is not None and training:
             self.average.update(self.generator)  # As it is before this update.
@@ -183,7 +198,14 @@ class CGAN(keras.Model):
         values = (d_loss, g_loss, ops.sigmoid(of_real[0]), ops.sigmoid(of_fake[0]))
         for tracker, value in zip(self.trackers.values(), values, strict=True):
             tracker.update_state(value)
-        return d_loss + g_loss
+        return losses.with_losses_of(self, d_loss + g_loss)
+
+    def _refuse_weights(self, weights):
+        if weights is not None:
+            raise ValueError(
+                f"a {type(self).__name__} takes no sample_weight and no class_weight: generated "
+                "images have none. Repeat images that are to count for more."
+            )
 
     def discriminator_inputs(self, images, labels, training):
         """What the discriminator is shown of real and of generated images, as lists of inputs."""
@@ -192,7 +214,7 @@ class CGAN(keras.Model):
 
     def judged(self, images, labels):
         """What the discriminator is shown of these images of these classes, as a list."""
-        return [images, labels]
+        raise NotImplementedError
 
     def cross_entropies(self, outputs, labels, real, weight=1.0):
         """Of the discriminator's outputs with "real" or "generated", shape (n,).
@@ -245,26 +267,6 @@ class CGAN(keras.Model):
         generator = self.generator if self.average is None else self.average.network
         return predict(generator, [z.astype("float32"), labels.astype("int32")])
 
-    def log_odds(self, images, labels):
-        """The discriminator's log D / (1 - D) of images.
-
-        With a `real_share` of 0.5 an optimal discriminator's is log p_data - log p_model.
-
-        Args:
-            images, labels: as for `fit`.
-
-        Returns:
-            Its logits of "real", without dropout, float32 (n,).
-
-        Raises:
-            ValueError: if images or labels are not as for `fit`.
-        """
-        images, labels = self._checked(images, labels)
-        inputs = self.judged(images, labels.astype("int32"))
-        inputs = inputs[0] if len(inputs) == 1 else inputs
-        outputs = predict(self.discriminator, inputs, batch_size=200)
-        return keras.tree.flatten(outputs)[0][:, 0]
-
     def set_real_share(self, share):
         """Another share of real images, or schedule of it, without compiling anew."""
         first = share(0) if callable(share) else share
@@ -309,3 +311,50 @@ class CGAN(keras.Model):
             for name in cls.serialized
         }
         return cls(**{**config, **deserialized})
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class CGAN(GAN):
+    """A generative adversarial network whose two players are told the class.
+
+    Its losses, arguments and training are those of every `GAN`.
+
+    Args:
+        image_shape, n_classes, ...: as for `GAN`; its discriminator takes [images, labels].
+
+    Example:
+        >>> gan = CGAN(x.shape[1:], n_classes=10)
+        >>> gan.compile(gan_optimizer())
+        >>> gan.fit(x, y, batch_size=64, epochs=25)
+        >>> threes = gan.generate(np.full(100, 3), seed=0)
+
+    Reference: Mirza and Osindero (2014); Guruswamy et al., section IV.B.
+    """
+
+    def _new_discriminator(self):
+        return dcgan.conditional_discriminator(
+            self.image_shape, self.n_classes, self.filters, self.dropout
+        )
+
+    def judged(self, images, labels):
+        return [images, labels]
+
+    def log_odds(self, images, labels):
+        """The discriminator's log D / (1 - D) of images.
+
+        With a `real_share` of 0.5 an optimal discriminator's is log p_data - log p_model.
+
+        Args:
+            images, labels: as for `fit`.
+
+        Returns:
+            Its logits of "real", without dropout, float32 (n,).
+
+        Raises:
+            ValueError: if images or labels are not as for `fit`.
+        """
+        images, labels = self._checked(images, labels)
+        inputs = self.judged(images, labels.astype("int32"))
+        inputs = inputs[0] if len(inputs) == 1 else inputs
+        outputs = predict(self.discriminator, inputs, batch_size=200)
+        return keras.tree.flatten(outputs)[0][:, 0]

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers, ops
 
+from dagen_keras import checks
+
 
 @keras.saving.register_keras_serializable("dagen_keras")
 def nonpositive(x):
@@ -27,7 +29,8 @@ def garay_maestre_encoder(latent_dim, image_shape=(28, 28, 1)):
     Returns:
         A model from images (n, *image_shape) to two arrays (n, latent_dim).
     """
-    _check(latent_dim, image_shape)
+    latent_dim = checks.integer(latent_dim, "latent_dim")
+    _check_even(image_shape)
     images = keras.Input(image_shape, name="images")
     x = layers.Conv2D(image_shape[-1], 2, padding="same", activation="relu")(images)
     x = layers.Conv2D(64, 2, strides=2, padding="same", activation="relu")(x)
@@ -48,7 +51,8 @@ def garay_maestre_decoder(latent_dim, image_shape=(28, 28, 1)):
     Returns:
         A model from (n, latent_dim) to (n, *image_shape).
     """
-    _check(latent_dim, image_shape)
+    latent_dim = checks.integer(latent_dim, "latent_dim")
+    _check_even(image_shape)
     height, width, channels = image_shape
     latent = keras.Input((latent_dim,), name="latent")
     x = layers.Dense(128, activation="relu")(latent)
@@ -79,7 +83,7 @@ def chadebec_encoder(
     Returns:
         A model from images (n, *image_shape) to two arrays (n, latent_dim).
     """
-    _check_latent_dim(latent_dim)
+    latent_dim = checks.integer(latent_dim, "latent_dim")
     images, x = _hidden_layers(image_shape, hidden, "images")
     outputs = _posterior(x, latent_dim, mean_activation, log_var_activation)
     return keras.Model(images, outputs, name="encoder")
@@ -91,7 +95,7 @@ def chadebec_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
     `hidden` is (400, 1000) for OASIS. It ends with the sigmoid alone, so that a model can take
     the logits before it.
     """
-    _check_latent_dim(latent_dim)
+    latent_dim = checks.integer(latent_dim, "latent_dim")
     latent, x = _hidden_layers((latent_dim,), hidden, "latent")
     x = layers.Dense(math.prod(image_shape), name="output")(x)
     x = layers.Reshape(image_shape)(x)
@@ -105,7 +109,7 @@ def chadebec_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
         A model from images (n, *image_shape) to (n, d (d + 1) / 2): the logarithms of the
         diagonal of L, then its strictly lower part, row by row.
     """
-    _check_latent_dim(latent_dim)
+    latent_dim = checks.integer(latent_dim, "latent_dim")
     images, x = _hidden_layers(image_shape, hidden, "images")
     return keras.Model(images, metric_entries(x, latent_dim), name="metric_network")
 
@@ -134,15 +138,9 @@ def _posterior(x, latent_dim, mean_activation=None, log_var_activation=None):
     ]
 
 
-def _check(latent_dim, image_shape):
-    _check_latent_dim(latent_dim)
+def _check_even(image_shape):
     if len(image_shape) != 3 or image_shape[0] % 2 or image_shape[1] % 2:
         raise ValueError(
             "image_shape must be (height, width, channels) with even height and width; "
             f"got {tuple(image_shape)}."
         )
-
-
-def _check_latent_dim(latent_dim):
-    if not isinstance(latent_dim, int) or latent_dim < 1:
-        raise ValueError(f"latent_dim must be an integer of 1 or more; got {latent_dim!r}.")

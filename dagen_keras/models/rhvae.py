@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from dagen_keras import backend, checks
-from dagen_keras.models import dcgan
+from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import WarnOfHigherLoss
 from dagen_keras.models.networks import (
     chadebec_decoder,
@@ -35,8 +35,8 @@ class RHVAE(VAE):
     log det G(z) / 2 with tempering, and the loss of an image is
     -log p(x|z_K) - log N(z_K; 0, I) - log N(rho_K; 0, G(z_K)) + log N(eps; 0, I) - sum log_var / 2.
 
-    While training, the sum runs over the batch. After `fit` on an array of images, `metric` is
-    the `RiemannianMetric` of these images; it is saved with the model.
+    While training, the sum runs over the batch. After `fit`, `metric` is the `RiemannianMetric` of
+    its images; it is saved with the model.
 
     A leapfrog step that would kick a momentum by more than 5, or move a point by more than a
     temperature, has left the sane region: it is not taken for that image. Log-variances beyond +-10
@@ -96,8 +96,7 @@ class RHVAE(VAE):
         **kwargs,
     ):
         super().__init__(encoder, decoder, seed, **kwargs)
-        if not isinstance(n_leapfrog, int) or n_leapfrog < 1:
-            raise ValueError(f"n_leapfrog must be an integer of 1 or more; got {n_leapfrog!r}.")
+        n_leapfrog = checks.integer(n_leapfrog, "n_leapfrog")
         for name, value in (
             ("step_size", step_size),
             ("temperature", temperature),
@@ -130,10 +129,13 @@ class RHVAE(VAE):
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
     ):
-        """Keras's `fit`; afterwards `metric` is that of `x`, if `x` is an array of images.
+        """Keras's `fit`; afterwards `metric` is that of the images in `x`.
+
+        Where `x` comes but once, a generator, or without end, it is None: `update_metric(images)`.
 
         Raises:
-            ValueError: if `x` is an array but not of images in [0, 1].
+            ValueError: if `x`, or the first batch where it comes in batches, is not of images in
+                [0, 1].
             NonFiniteLossError: if the loss, or a weight, becomes NaN or infinite; says where.
 
         Warns:
@@ -141,8 +143,10 @@ class RHVAE(VAE):
         """
         callbacks = [*as_list(callbacks), WarnOfHigherLoss(f"the model '{self.name}'")]
         history = super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
-        if isinstance(x, np.ndarray):
-            self.update_metric(x)
+        images = inputs.all_images(x)
+        self.metric = None
+        if images is not None:
+            self.update_metric(images)
         return history
 
     def update_metric(self, images):
@@ -185,7 +189,8 @@ class RHVAE(VAE):
             keras.random.normal(shape, seed=self.sampling.seed_generator),
             keras.random.normal(shape, seed=self.momentum_seed),
         )
-        return self._loss(ops.mean(flow["reconstruction"]), ops.mean(flow["divergence"]))
+        terms = (flow[name] for name in ("reconstruction", "divergence"))
+        return self._loss(*(losses.mean_over_images(term, sample_weight) for term in terms))
 
     def flow(self, images, mean, log_var, cholesky_factors, noise, momentum_noise):
         """The Hamiltonian flow of a batch, and what the loss needs of its end.

@@ -24,7 +24,10 @@ def prepare_fit(model, callbacks):
         strategy = getattr(model, "distribute_strategy", None)
         with strategy.scope() if strategy else contextlib.nullcontext():
             model.optimizer.build(model.trainable_variables)
-    return [*as_list(callbacks), StopOnNonFiniteLoss(f"the model '{model.name}'")]
+    callbacks = as_list(callbacks)
+    if not any(isinstance(callback, StopOnNonFiniteLoss) for callback in callbacks):
+        callbacks.append(StopOnNonFiniteLoss(f"the model '{model.name}'"))
+    return callbacks
 
 
 def as_list(callbacks):
@@ -144,7 +147,7 @@ def fit_passes(
     as_one = model.steps_per_execution == 1
     together = window * (epochs if as_one else 1)
     batches = ShuffledBatches((images,), batch_size, seed, together, once=as_one)
-    history = model.fit(
+    return model.fit(
         batches,
         epochs=epochs,
         steps_per_epoch=len(batches) // epochs if as_one else None,
@@ -152,9 +155,6 @@ def fit_passes(
         shuffle=False,
         verbose=0,
     )
-    if hasattr(model, "update_metric"):
-        model.update_metric(images)
-    return history
 
 
 def fit_with_validation(model, train, validation, batch_size, epochs, patience, seed=0):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from dagen_keras import checks
-from dagen_keras.models import dcgan
+from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.divergences import DIVERGENCES
 from dagen_keras.models.networks import (
@@ -112,15 +112,19 @@ class VAE(keras.Model):
         """Keras's `fit`; refuses bad images and stops as soon as the loss is not finite.
 
         Raises:
-            ValueError: if `x` is an array but not of images in [0, 1].
+            ValueError: if `x`, or the first batch where it comes in batches, is not of images in
+                [0, 1].
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
-        if isinstance(x, np.ndarray):
-            x = checks.images(x)
+        x = inputs.checked(x, lambda images, *others: checks.images(images))
+        y = inputs.targets(x, y, kwargs)
         callbacks = prepare_fit(self, callbacks)
         if callable(self.divergence_weight):
             callbacks.append(FollowSchedule(self.lambda_, self.divergence_weight))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        return super().evaluate(x, inputs.targets(x, y, kwargs), **kwargs)
 
     def call(self, images, training=False):
         mean, log_var = self.encoder(images)
@@ -140,17 +144,17 @@ class VAE(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         n_pixels = math.prod(self.encoder.input_shape[1:])
         flat = (-1, n_pixels)
-        reconstruction = n_pixels * ops.mean(
-            keras.losses.binary_crossentropy(
-                ops.reshape(x, flat), ops.reshape(y_pred["reconstruction"], flat)
-            )
+        cross_entropy = keras.losses.binary_crossentropy(
+            ops.reshape(x, flat), ops.reshape(y_pred["reconstruction"], flat)
         )
-        return self._loss(reconstruction, ops.mean(self.divergence_of(y_pred)))
+        reconstruction = n_pixels * losses.mean_over_images(cross_entropy, sample_weight)
+        divergence = losses.mean_over_images(self.divergence_of(y_pred), sample_weight)
+        return self._loss(reconstruction, divergence)
 
     def _loss(self, reconstruction, divergence):
         self.reconstruction_tracker.update_state(reconstruction)
         self.divergence_tracker.update_state(divergence)
-        return reconstruction + self.lambda_ * divergence
+        return losses.with_losses_of(self, reconstruction + self.lambda_ * divergence)
 
     def set_divergence_weight(self, weight):
         """Another lambda, or schedule of it, without compiling anew."""

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from dagen_keras import checks
 from dagen_keras.models.vae import VAE
 
 
@@ -26,11 +27,7 @@ class VampVAE(VAE):
 
     def __init__(self, encoder, decoder, seed=None, n_pseudo_inputs=10, **kwargs):
         super().__init__(encoder, decoder, seed, **kwargs)
-        if not isinstance(n_pseudo_inputs, int) or n_pseudo_inputs < 1:
-            raise ValueError(
-                f"n_pseudo_inputs must be an integer of 1 or more; got {n_pseudo_inputs!r}."
-            )
-        self.n_pseudo_inputs = n_pseudo_inputs
+        self.n_pseudo_inputs = n_pseudo_inputs = checks.integer(n_pseudo_inputs, "n_pseudo_inputs")
         self.pseudo_logits = self.add_weight(
             shape=(n_pseudo_inputs, *encoder.input_shape[1:]),
             initializer=keras.initializers.RandomNormal(stddev=1.0),

@@ -1,0 +1,255 @@
+"""What Keras promises of a model, of every model that brings its own loss."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from dagen_keras import backend, models
+from dagen_keras.augment import transforms
+from dagen_keras.models import networks
+from dagen_keras.models.training import prepare_fit
+
+SHAPE, CLASSES = (8, 8, 1), 3
+
+
+def _vae(model_class=models.VAE, regularizer=None, **settings):
+    encoder = networks.chadebec_encoder(2, SHAPE, (6,))
+    latent = keras.Input((2,))
+    x = layers.Dense(64, kernel_regularizer=regularizer)(latent)
+    images = layers.Activation("sigmoid")(layers.Reshape(SHAPE)(x))
+    return model_class(encoder, keras.Model(latent, images), **settings)
+
+
+def _rhvae(regularizer=None, **settings):
+    metric = networks.chadebec_metric_network(2, SHAPE, (6,))
+    return _vae(models.RHVAE, regularizer, metric_network=metric, n_leapfrog=1, **settings)
+
+
+def _gan(model_class):
+    def build(regularizer=None):
+        gan = model_class(SHAPE, CLASSES, latent_dim=4, filters=2, seed=0)
+        gan.generator.trainable_weights[-1].regularizer = regularizer
+        gan.discriminator.trainable_weights[0].regularizer = regularizer
+        return gan
+
+    return build
+
+
+VAES = {
+    "VAE": _vae,
+    "VampVAE": lambda regularizer=None: _vae(models.VampVAE, regularizer),
+    "RHVAE": _rhvae,
+}
+GANS = {name: _gan(getattr(models, name)) for name in ("CGAN", "ACGAN", "ALI")}
+every_vae = pytest.mark.parametrize("build", VAES.values(), ids=VAES)
+every_gan = pytest.mark.parametrize("build", GANS.values(), ids=GANS)
+every_model = pytest.mark.parametrize("build", (VAES | GANS).values(), ids=VAES | GANS)
+
+
+@pytest.fixture
+def images(rng):
+    return (rng.random((12, *SHAPE)) < 0.3).astype("float32")
+
+
+LABELS = np.arange(12) % CLASSES
+
+
+def _compiled(build, optimizer="sgd", **settings):
+    with backend.seeded(0):
+        model = build(**settings)
+    model.compile(optimizer, **backend.dense_compile_options())
+    return model
+
+
+def _loss(model, x, y=None, **kwargs):
+    """Of one pass in one batch, at the weights that the model starts with."""
+    fit = {"batch_size": len(x), "epochs": 1, "shuffle": False, "verbose": 0}
+    return model.fit(x, y, **fit, **kwargs).history["loss"][0]
+
+
+@every_model
+def test_a_regularizer_adds_its_loss_and_its_gradient(build, images):
+    y = LABELS if isinstance(build(), models.CGAN | models.ALI) else None
+    plain = _compiled(build)
+    heavy = _compiled(build, regularizer=keras.regularizers.L2(10.0))
+    pairs = zip(heavy.trainable_weights, plain.trainable_weights, strict=True)
+    pairs = [(own, of_plain) for own, of_plain in pairs if own.regularizer is not None]
+    before = [np.array(own) for own, _ in pairs]
+    expected = 10 * sum((w**2).sum() for w in before)
+    assert expected > 0.1
+    assert _loss(heavy, images, y) - _loss(plain, images, y) == pytest.approx(expected, rel=1e-3)
+    for start, (own, of_plain) in zip(before, pairs, strict=True):
+        np.testing.assert_allclose(own, of_plain - 0.01 * 20 * start, atol=1e-5)
+
+
+@every_vae
+def test_weights_of_images_are_those_of_their_terms(build, images):
+    def loss(*weights):
+        return _loss(_compiled(build), images, sample_weight=np.repeat(weights, 6))
+
+    whole, first, second = _loss(_compiled(build), images), loss(2.0, 0.0), loss(0.0, 2.0)
+    assert first + second == pytest.approx(2 * whole, rel=1e-5)
+    assert abs(first - second) > 0.01
+    model = _compiled(build)
+    evaluated = model.evaluate(images, sample_weight=np.zeros(12), verbose=0, return_dict=True)
+    assert evaluated["loss"] == 0
+    start = [np.array(w) for w in model.trainable_weights]
+    assert _loss(model, images, sample_weight=np.zeros(12)) == 0
+    for weight, before in zip(model.trainable_weights, start, strict=True):
+        np.testing.assert_array_equal(weight, before)
+
+
+def test_weights_of_classes_weigh_their_images(images):
+    ones, none = {0: 1.0, 1: 1.0, 2: 1.0}, {0: 1.0, 1: 0.0, 2: 0.0}
+    whole, part = (
+        _loss(_compiled(_vae), images, LABELS, class_weight=weights) for weights in (ones, none)
+    )
+    assert 0.2 * whole < part < 0.5 * whole
+
+
+@every_gan
+@pytest.mark.parametrize("weights", [{"sample_weight": np.ones(12)}, {"class_weight": {0: 2.0}}])
+def test_a_gan_refuses_weights_of_images(build, weights, images):
+    gan = _compiled(build, "adam")
+    with pytest.raises(ValueError, match="takes no sample_weight and no class_weight"):
+        gan.fit(images, LABELS, verbose=0, **weights)
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        gan.fit(_batches(images, LABELS, np.ones(12, "float32")), verbose=0)
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        gan.evaluate(images, LABELS, sample_weight=np.ones(12), verbose=0)
+
+
+class _Batches(keras.utils.PyDataset):
+    def __init__(self, *arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        part = tuple(a[4 * i : 4 * i + 4] for a in self.arrays)
+        return part if len(part) > 1 else part[0]
+
+
+_batches = _Batches
+
+
+def _generator(*arrays):
+    data = _Batches(*arrays)
+    parts = map(data.__getitem__, range(len(data)))
+    return (part if isinstance(part, tuple) else (part,) for part in parts)
+
+
+def _tf_data(*arrays):
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices(arrays if len(arrays) > 1 else arrays[0]).batch(4)
+
+
+KINDS = {"PyDataset": _Batches, "generator": _generator, "tf.data": _tf_data}
+
+
+@every_model
+@pytest.mark.parametrize("kind", ["tensor", *KINDS])
+def test_images_out_of_range_are_refused_before_the_first_step(build, kind, images):
+    model = _compiled(build, "adam")
+    arrays = [255 * images] + [LABELS] * hasattr(model, "n_classes")
+    if kind == "tensor":
+        given = [ops.convert_to_tensor(array) for array in arrays]
+    else:
+        given = [KINDS[kind](*arrays)]
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\]; got 0 to 255. Divide by 255"):
+        model.fit(*given, verbose=0)
+    assert int(model.optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_every_kind_are_trained_on_as_they_come(kind, images):
+    seen, expected = _compiled(_vae), _compiled(_vae)
+    seen.fit(KINDS[kind](images), epochs=1, verbose=0, shuffle=False)
+    expected.fit(images, batch_size=4, epochs=1, verbose=0, shuffle=False)
+    assert int(seen.optimizer.iterations) == 3
+    for one, other in zip(seen.weights, expected.weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_an_rhvae_has_the_metric_of_what_it_was_fitted_on(images):
+    model = _compiled(_rhvae, "adam")
+    for given in (ops.convert_to_tensor(images), _Batches(images), _Batches(images, LABELS)):
+        model.fit(given, epochs=1, verbose=0)
+        found = np.array(model.metric.centroids)
+        np.testing.assert_allclose(found, model.encoder(images)[0], atol=1e-5)
+    model.fit(_generator(images), epochs=1, verbose=0)
+    assert model.metric is None, "of a generator's images nothing is left, and not an older metric"
+
+
+def test_an_rhvae_has_the_metric_of_tf_data(images):
+    model = _compiled(_rhvae, "adam")
+    model.fit(_tf_data(images), epochs=1, verbose=0)
+    np.testing.assert_allclose(model.metric.centroids, model.encoder(images)[0], atol=1e-5)
+    model.fit(_tf_data(images).repeat(), epochs=1, steps_per_epoch=2, verbose=0)
+    assert model.metric is None
+
+
+@every_gan
+def test_an_optimizer_that_couples_the_players_is_refused(build):
+    gan = build()
+    with pytest.raises(ValueError, match="global_clipnorm would clip each player's"):
+        gan.compile(keras.optimizers.Adam(global_clipnorm=1.0))
+    gan.compile(keras.optimizers.Adam(clipnorm=1.0))
+
+
+@every_gan
+def test_a_compiled_gan_comes_back_compiled(build, images, tmp_path):
+    gan = _compiled(build, models.gan_optimizer(3e-4))
+    gan.fit(images, LABELS, verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = models.load_model(tmp_path / "gan.keras")
+    assert float(loaded.optimizer.learning_rate) == pytest.approx(3e-4)
+    assert int(loaded.optimizer.iterations) == int(gan.optimizer.iterations) > 0
+
+
+@pytest.mark.parametrize("number", [np.int64(2), np.int32(2)])
+def test_sizes_may_be_integers_of_any_kind(number):
+    for build in (models.garay_maestre_vae, models.chadebec_vae, models.chadebec_rhvae):
+        assert build(number, SHAPE).latent_dim == 2
+    assert models.akula_vae(number, SHAPE, number).latent_dim == 2
+    gan = models.ACGAN(tuple(np.array(SHAPE)), number, latent_dim=number, filters=number)
+    assert type(gan.get_config()["latent_dim"]) is int
+    assert gan.generate([0, 1], seed=0).shape == (2, *SHAPE)
+
+
+@pytest.mark.parametrize("number", [True, 2.0, 0, "2", None])
+@pytest.mark.parametrize(
+    "build", [models.garay_maestre_vae, models.chadebec_rhvae, models.akula_vae]
+)
+def test_what_is_no_size_is_refused(build, number):
+    with pytest.raises(ValueError, match="latent_dim must be an integer of 1 or more"):
+        build(number, SHAPE)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [transforms.RandomScale(0.3), transforms.RandomCrop(0.2), transforms.RandomNoise(0.1)],
+    ids=lambda layer: layer.name,
+)
+def test_random_layers_come_back_from_their_config(layer, images):
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(again) is type(layer) and again.get_config() == layer.get_config()
+    again.generator.state.assign(layer.generator.state)
+    np.testing.assert_array_equal(layer(images), again(images))
+
+
+@every_model
+def test_one_watch_stops_at_nan_and_it_does_not_make_a_gpu_wait(build):
+    model = _compiled(build, "adam")
+    own = models.StopOnNonFiniteLoss("mine")
+    assert prepare_fit(model, [own]) == [own]
+    [watch] = prepare_fit(model, None)
+    assert watch.async_safe
