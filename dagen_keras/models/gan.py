@@ -157,6 +157,7 @@ class GAN(keras.Model):
         def check(images, labels=y, *weights):
             if labels is None:
                 raise ValueError("a class-conditional model needs labels: fit(images, labels).")
+            # Before the first step: an error inside loses the weights on JAX.
             weighted = [kwargs.get(name) is not None for name in ("sample_weight", "class_weight")]
             self._refuse_weights(weights or any(weighted) or None)
             return self._checked(images, labels)

@@ -118,6 +118,7 @@ def test_a_gan_refuses_weights_of_images(build, weights, images):
         gan.fit(images, LABELS, verbose=0, **weights)
     with pytest.raises(ValueError, match="takes no sample_weight"):
         gan.fit(_batches(images, LABELS, np.ones(12, "float32")), verbose=0)
+    gan.fit(images, LABELS, verbose=0)
     with pytest.raises(ValueError, match="takes no sample_weight"):
         gan.evaluate(images, LABELS, sample_weight=np.ones(12), verbose=0)
 
