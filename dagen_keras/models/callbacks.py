@@ -27,15 +27,17 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         what: what is being trained, for the message.
     """
 
-    async_safe = True  # Keras then reads losses in a thread: a GPU does not wait for it.
+    # Keras then reads losses in a thread, so that a GPU does not wait for it; there a batch's end
+    # may look at nothing else of the model: JAX has given its memory to the next step.
+    async_safe = True
 
     def __init__(self, what="the model"):
         super().__init__()
         self.what = what
-        self.epoch = 0
+        self.epoch, self.by = 0, ""
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+        self.epoch, self.by = epoch, described(self.model.optimizer)
 
     def on_train_batch_end(self, batch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -53,8 +55,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             )
 
     def _stop(self, seen):
-        by = described(self.model.optimizer)
-        raise NonFiniteLossError(f"Training {self.what} stopped {seen} ({by}). {HELP}")
+        raise NonFiniteLossError(f"Training {self.what} stopped {seen} ({self.by}). {HELP}")
 
 
 class WarnOfHigherLoss(keras.callbacks.Callback):
