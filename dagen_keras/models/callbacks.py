@@ -5,7 +5,6 @@ import warnings
 
 import keras
 import numpy as np
-from keras import ops
 
 HELP = (
     "What may help: a smaller learning rate, clipped gradients (`clipnorm=1` of the optimizer), "
@@ -97,7 +96,7 @@ class WarnOfHigherLoss(keras.callbacks.Callback):
 
 def described(optimizer):
     """An optimizer's kind and its learning rate now."""
-    rate = float(ops.convert_to_numpy(optimizer.learning_rate))
+    rate = float(optimizer.learning_rate)
     return f"{type(optimizer).__name__}, learning rate {rate:g}"
 
 
