@@ -253,7 +253,16 @@ class State:
     @property
     def done(self):
         """The cells that are done, by key."""
-        return {self.run.key(c): c for c in self.cells if self._is_done(self.run.key(c))}
+        cells = [c for c in self.cells if self.is_known(c)]
+        return {self.run.key(c): c for c in cells if self._is_done(self.run.key(c))}
+
+    def is_known(self, cell):
+        """Whether a cell can be done: of data that cannot be had here the ledger has some cell."""
+        try:
+            self.run.identity(cell.dataset, self.records)
+        except DataError:
+            return False
+        return True
 
     def _is_done(self, key):
         return self.records.get(key, {}).get("status") == "done"
@@ -261,13 +270,14 @@ class State:
     def missing(self):
         missing = {}
         for cell in self.cells:
-            key = self.run.key(cell)
+            key = self.run.key(cell) if self.is_known(cell) else str(cell)
             if not self._is_done(key):
                 missing.setdefault(key, cell)
         return missing
 
     def failed(self):
-        found = {key: self.records.get(key, {}) for key in map(self.run.key, self.cells)}
+        keys = [self.run.key(cell) for cell in self.cells if self.is_known(cell)]
+        found = {key: self.records.get(key, {}) for key in dict.fromkeys(keys)}
         return [record for record in found.values() if record.get("status") == "failed"]
 
     @functools.cached_property
@@ -279,8 +289,7 @@ class State:
         if not self.records:
             return EMPTY
         rows = []
-        for cell in cells:
-            self.run.identity(cell.dataset, self.records)
+        for cell in filter(self.is_known, cells):
             key = self.run.key(cell)
             if self._is_done(key):
                 rows.append(cell.row(self.records[key]))
