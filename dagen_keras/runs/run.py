@@ -232,7 +232,7 @@ class Run:
             "data": self.study.data(self.settings),
             "devices": sorted({r["device"] for r in done}),
             "backends": sorted({r["backend"] for r in done}),
-            "cells": len({self.key(cell) for cell in state.cells}),
+            "cells": len({state.key(cell) for cell in state.cells}),
             "missing": len(state.missing()),
             "failed": [{"cell": r["cell"], "error": r["error"]} for r in state.failed()],
             "seconds": round(sum(r["seconds"] for r in done)),
@@ -253,16 +253,15 @@ class State:
     @property
     def done(self):
         """The cells that are done, by key."""
-        cells = [c for c in self.cells if self.is_known(c)]
-        return {self.run.key(c): c for c in cells if self._is_done(self.run.key(c))}
+        return {self.key(c): c for c in self.cells if self._is_done(self.key(c))}
 
-    def is_known(self, cell):
-        """Whether a cell can be done: of data that cannot be had here the ledger has some cell."""
+    def key(self, cell):
+        """A cell's key; its name where its data cannot be had, and the ledger has none of it."""
         try:
             self.run.identity(cell.dataset, self.records)
         except DataError:
-            return False
-        return True
+            return str(cell)
+        return self.run.key(cell)
 
     def _is_done(self, key):
         return self.records.get(key, {}).get("status") == "done"
@@ -270,14 +269,13 @@ class State:
     def missing(self):
         missing = {}
         for cell in self.cells:
-            key = self.run.key(cell) if self.is_known(cell) else str(cell)
+            key = self.key(cell)
             if not self._is_done(key):
                 missing.setdefault(key, cell)
         return missing
 
     def failed(self):
-        keys = [self.run.key(cell) for cell in self.cells if self.is_known(cell)]
-        found = {key: self.records.get(key, {}) for key in dict.fromkeys(keys)}
+        found = {key: self.records.get(key, {}) for key in map(self.key, self.cells)}
         return [record for record in found.values() if record.get("status") == "failed"]
 
     @functools.cached_property
@@ -289,8 +287,8 @@ class State:
         if not self.records:
             return EMPTY
         rows = []
-        for cell in filter(self.is_known, cells):
-            key = self.run.key(cell)
+        for cell in cells:
+            key = self.key(cell)
             if self._is_done(key):
                 rows.append(cell.row(self.records[key]))
         return pd.DataFrame(rows) if rows else EMPTY
