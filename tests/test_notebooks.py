@@ -94,6 +94,20 @@ def test_a_cell_that_fails_is_named(tmp_path):
     assert "notebook.ipynb" in line
 
 
+def test_an_executed_notebook_names_no_folder_of_the_machine(tmp_path):
+    import nbformat
+
+    said = f"17 files below '{tmp_path}/data/patches' in {ROOT}/notebooks are skipped"
+    cell = nbformat.v4.new_code_cell(
+        outputs=[nbformat.v4.new_output("stream", name="stderr", text=said)]
+    )
+    path = tmp_path / "notebook.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    notebooks.tidy(path, str(tmp_path / "data"))
+    (output,) = nbformat.read(path, as_version=4).cells[0].outputs
+    assert output.text == "17 files below 'patches' in notebooks are skipped"
+
+
 def test_a_notebook_that_is_not_there_is_named(tmp_path):
     run = runs.Run(papers.get("garay_maestre"), "smoke", results=tmp_path)
     (line,) = notebooks.execute(run, tmp_path / "none.ipynb")

@@ -57,11 +57,17 @@ def execute(run, notebook):
     except Exception as error:  # The kernel died or did not start.
         return [f"{run.study.key}: {notebook.name} failed: {type(error).__name__}: {error}"]
     finally:
-        _tidy(executed)
+        tidy(executed, run.data_dir)
     return []
 
 
-def _tidy(path):
+def tidy(path, data_dir=None):
+    """Leaves out of an executed notebook what is of the machine, and makes its pictures small.
+
+    Args:
+        path: the notebook, which is written anew; it may be missing.
+        data_dir: a folder whose path is left out, as the project's is.
+    """
     import nbformat
 
     if not path.exists():
@@ -73,7 +79,8 @@ def _tidy(path):
                 output.text = re.sub(r"(?m)^([IWE]0000 |WARNING: All log).*\n?", "", output.text)
             if "text" in output:
                 output.text = re.sub(r"(?m)^/.*/site-packages/", "", output.text)
-                output.text = output.text.replace(f"{PROJECT}/", "")
+                for place in filter(None, (data_dir, PROJECT)):
+                    output.text = output.text.replace(f"{place}/", "")
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _few_colours(output.data["image/png"])
         if "outputs" in cell:

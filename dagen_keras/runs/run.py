@@ -144,12 +144,11 @@ class Run:
             aside = self.ledger.set_aside_before(self.study.protocol_version)
             if aside:
                 say(f"{self.study.key}: results of an earlier protocol are kept in '{aside}'.")
-            missing = self.missing()
-            for cell in self.cells if fresh else missing.values():
+            for cell in self.cells if fresh else self.missing().values():
                 self.bench.data(cell.dataset)  # Its fingerprint may be known and it may be gone.
             if fresh:
                 self.ledger.set_aside()
-                missing = self.missing()
+            missing = self.missing()  # By their keys: all data can be had.
             failed, left_out = {}, {}
             while missing:
                 more_failed, more_left = self._compute(
@@ -247,7 +246,7 @@ class State:
     """A run's grid beside what its ledger holds."""
 
     def __init__(self, run, records):
-        self.run, self.records = run, records
+        self.run, self.records, self._unknown = run, records, set()
         self.cells = run.study.grid(run.settings, self.frame_of)
 
     @property
@@ -257,11 +256,12 @@ class State:
 
     def key(self, cell):
         """A cell's key; its name where its data cannot be had, and the ledger has none of it."""
-        try:
-            self.run.identity(cell.dataset, self.records)
-        except DataError:
-            return str(cell)
-        return self.run.key(cell)
+        if cell.dataset not in self._unknown:
+            try:
+                self.run.identity(cell.dataset, self.records)
+            except DataError:
+                self._unknown.add(cell.dataset)
+        return str(cell) if cell.dataset in self._unknown else self.run.key(cell)
 
     def _is_done(self, key):
         return self.records.get(key, {}).get("status") == "done"

@@ -151,6 +151,34 @@ def test_a_report_needs_no_data_where_the_ledger_has_its_fingerprint(done, tmp_p
     assert "bundled digits" in page
 
 
+def test_a_report_needs_no_data_of_which_the_ledger_has_no_cell(done, tmp_path, monkeypatch):
+    """A second dataset cannot be had: it is asked for once a look, not once a cell."""
+    load, asked = datasets.load, []
+
+    def without_photos(name, **arguments):
+        asked.append(name)
+        return _absent() if name == "photos" else load(name, **arguments)
+
+    def cells(s, frame):
+        grid = STUDY.cells(s, frame)
+        return [*grid, *(dataclasses.replace(one, dataset="photos") for one in grid)]
+
+    monkeypatch.setattr(datasets, "load", without_photos)
+    both = Run(dataclasses.replace(STUDY, cells=cells), "paper", results=tmp_path)
+    state = both.state()
+    assert len(state.done) == 6 and len(state.missing()) == 6 and len(state.frame) == 7
+    assert asked.count("photos") == 1
+    both.write_report()
+    assert "6 of 12 computed" in (tmp_path / "paper" / "index.html").read_text()
+    before = both.ledger.path.read_bytes()
+    with pytest.raises(DataError):
+        both.compute(progress=False)
+    assert both.ledger.path.read_bytes() == before
+    monkeypatch.setattr(datasets, "load", load)  # It can be had now.
+    assert both.compute(progress=False) == []
+    assert both.state().missing() == {} and len(both.frame()) == 14
+
+
 def test_a_data_set_is_loaded_once_a_process(run, monkeypatch):
     load, names = datasets.load, []
 
