@@ -182,6 +182,7 @@ def test_a_report_needs_no_data_of_which_the_ledger_has_no_cell(done, tmp_path, 
     monkeypatch.setattr(datasets, "load", at_the_second_try)
     assert both.compute(progress=False) == []
     assert both.state().missing() == {} and len(both.frame()) == 14
+    assert len(both.ledger.read()) == 12, "each cell once, by its key"
 
 
 def test_a_data_set_is_loaded_once_a_process(run, monkeypatch):
