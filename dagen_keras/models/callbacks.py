@@ -16,7 +16,33 @@ class NonFiniteLossError(FloatingPointError):
     """The training loss, or a weight, became NaN or infinite; says where and what may help."""
 
 
-class StopOnNonFiniteLoss(keras.callbacks.Callback):
+class _Watch(keras.callbacks.Callback):
+    """Looks at the loss of each step.
+
+    On JAX Keras then reads losses in a thread, so that a GPU does not wait for it; on TensorFlow
+    it reads them itself, whoever looks. In a thread a batch's end may look at nothing else of the
+    model, whose memory JAX has given to the next step, and batches may end in another order.
+
+    Args:
+        what: what is being trained, for the message.
+    """
+
+    async_safe = True
+
+    def __init__(self, what="the model"):
+        super().__init__()
+        self.what = what
+
+    def on_train_begin(self, logs=None):
+        self.on_epoch_begin(0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        self.epoch, rate = epoch, float(optimizer.learning_rate)
+        self.by = f"{type(optimizer).__name__}, learning rate {rate:g}"
+
+
+class StopOnNonFiniteLoss(_Watch):
     """Raises `NonFiniteLossError` as soon as the training loss is NaN or infinite.
 
     The weights are looked at when an epoch ends: a last step can break them, and without XLA
@@ -25,18 +51,6 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
     Args:
         what: what is being trained, for the message.
     """
-
-    # Keras then reads losses in a thread, so that a GPU does not wait for it; there a batch's end
-    # may look at nothing else of the model: JAX has given its memory to the next step.
-    async_safe = True
-
-    def __init__(self, what="the model"):
-        super().__init__()
-        self.what = what
-        self.epoch, self.by = 0, ""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch, self.by = epoch, described(self.model.optimizer)
 
     def on_train_batch_end(self, batch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -57,7 +71,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         raise NonFiniteLossError(f"Training {self.what} stopped {seen} ({self.by}). {HELP}")
 
 
-class WarnOfHigherLoss(keras.callbacks.Callback):
+class WarnOfHigherLoss(_Watch):
     """Warns once, after training, if the loss ended a fifth or more above its start.
 
     The start is the loss of the first step, the end the mean over the last epoch.
@@ -66,20 +80,12 @@ class WarnOfHigherLoss(keras.callbacks.Callback):
         what: what is being trained, for the message.
     """
 
-    async_safe = True
-
-    def __init__(self, what="the model"):
-        super().__init__()
-        self.what = what
-
     def on_train_begin(self, logs=None):
-        self.epoch, self.losses = 0, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+        super().on_train_begin()
+        self.losses = []  # Of some of the first steps, one of which is the first.
 
     def on_train_batch_end(self, batch, logs=None):
-        if len(self.losses) < 100:  # Threads may bring the first few in another order.
+        if len(self.losses) < 100:
             self.losses.append((self.epoch, batch, float(logs["loss"])))
 
     def on_train_end(self, logs=None):
@@ -88,16 +94,9 @@ class WarnOfHigherLoss(keras.callbacks.Callback):
         if last - first > 0.2 * abs(first):
             warnings.warn(
                 f"Training {self.what} ended above its start: the loss was {first:.4g} in the "
-                f"first step and is {last:.4g}, the mean over the last epoch "
-                f"({described(self.model.optimizer)}). {HELP}",
+                f"first step and is {last:.4g}, the mean over the last epoch ({self.by}). {HELP}",
                 stacklevel=2,
             )
-
-
-def described(optimizer):
-    """An optimizer's kind and its learning rate now."""
-    rate = float(optimizer.learning_rate)
-    return f"{type(optimizer).__name__}, learning rate {rate:g}"
 
 
 class FollowSchedule(keras.callbacks.Callback):

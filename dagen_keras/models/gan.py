@@ -132,6 +132,7 @@ class GAN(keras.Model):
             )
 
     def compile_from_config(self, config):
+        """What Keras does with a saved model, but not where `compile` is overridden."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 

@@ -34,10 +34,9 @@ def checked(x, check):
     return x
 
 
-def targets(x, y, settings):
+def targets(x, y, sample_weight):
     """`y`, or zeros where it is None and there are weights: Keras drops weights without targets."""
-    weighted = settings.get("sample_weight") is not None
-    return np.zeros(len(x)) if weighted and y is None else y
+    return np.zeros(len(x)) if y is None and sample_weight is not None else y
 
 
 def all_images(x):

@@ -117,14 +117,16 @@ class VAE(keras.Model):
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
         x = inputs.checked(x, lambda images, *others: checks.images(images))
-        y = inputs.targets(x, y, kwargs)
+        y = inputs.targets(x, y, kwargs.get("sample_weight"))
         callbacks = prepare_fit(self, callbacks)
         if callable(self.divergence_weight):
             callbacks.append(FollowSchedule(self.lambda_, self.divergence_weight))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
-    def evaluate(self, x=None, y=None, **kwargs):
-        return super().evaluate(x, inputs.targets(x, y, kwargs), **kwargs)
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Keras's `evaluate`, which would drop weights of images that have no targets."""
+        y = inputs.targets(x, y, kwargs.get("sample_weight"))
+        return super().evaluate(x, y, batch_size, **kwargs)
 
     def call(self, images, training=False):
         mean, log_var = self.encoder(images)
