@@ -13,7 +13,7 @@ from dagen_keras import models, papers
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import Dataset
 from dagen_keras.evaluate import FeatureSpace, nearest_training_distance
-from dagen_keras.papers.akula import cells, protocol, report
+from dagen_keras.papers.akula import cells, generators, protocol, report
 from dagen_keras.papers.akula.protocol import GANS, VAES
 from dagen_keras.sampling import discriminator
 from dagen_keras.study import Bench
@@ -41,9 +41,10 @@ def bench(monkeypatch):
     bench = Bench()
     bench.once(("data", "cifar10"), lambda: TOY)
     space = FeatureSpace.of_classifier(models.chen_liu_cnn(4, (8, 8, 3)))
-    monkeypatch.setattr(cells, "space", lambda cell, bench: space)
     stub = Judge(models.guruswamy_classifier(2, (8, 8, 3)), 0.9, (X_TEST[:2], np.arange(2)))
-    monkeypatch.setattr(cells, "judge_of_two", lambda cell, bench: stub)
+    for module in (cells, generators):
+        monkeypatch.setattr(module, "space", lambda cell, bench: space)
+        monkeypatch.setattr(module, "judge_of_two", lambda cell, bench: stub)
     return bench
 
 
@@ -67,7 +68,7 @@ def check_training(fit, updates, batch, *optimizer):
 @pytest.mark.parametrize("together", [False, True])
 def test_which_images_generators_classifiers_and_scores_see(bench, together):
     cell = find("samples", method="GAN")
-    found, other = (cells.real_images(replace(cell, seed=s), bench, together) for s in (0, 1))
+    found, other = (generators.real_images(replace(cell, seed=s), bench, together) for s in (0, 1))
     parts = [np.concatenate(p) for p in (found.seen, found.held_out, found.reserve, found.test)]
     assert sum(map(len, parts)) == len(ids(*parts))
     assert ids(*found.train) == ids(*parts[:2]) <= FREE
@@ -83,15 +84,15 @@ def test_which_images_generators_classifiers_and_scores_see(bench, together):
         assert set(names_of(np.concatenate(of_name))) == {name}
     with pytest.raises(RunError, match="training images of a class .* cannot be held out"):
         few = protocol.Images(train=100, held_out=200)
-        cells.real_images(replace(cell, settings={"images": few}), bench, together)
+        generators.real_images(replace(cell, settings={"images": few}), bench, together)
 
 
 @pytest.mark.parametrize("together", [False, True])
 def test_what_reaches_a_gans_training_and_its_calibration(bench, fits, monkeypatch, together):
-    made = spy(monkeypatch, cells, "CalibratedDiscriminator")
+    made = spy(monkeypatch, generators, "CalibratedDiscriminator")
     calibrated = spy(monkeypatch, discriminator, "calibrate")
-    real = cells.real_images(find("samples", method="GAN"), bench, together)
-    found, said = cells.gans(find("samples", method="GAN"), bench, together)
+    real = generators.real_images(find("samples", method="GAN"), bench, together)
+    found, said = generators.gans(find("samples", method="GAN"), bench, together)
     assert len(fits) == len(real.seen) == len(found) == len(said["gans"]) == len(calibrated)
     for label, (fit, (given, more)) in enumerate(zip(fits, made, strict=True)):
         check_training(fit, 20, 16, 3e-4, 0.5)
@@ -109,8 +110,8 @@ def test_what_reaches_a_gans_training_and_its_calibration(bench, fits, monkeypat
 def test_chains_start_at_held_out_images_have_k_proposals_and_restart(bench, fits, monkeypatch):
     asked = spy(monkeypatch, discriminator, "select_by_metropolis_hastings")
     cell = find("samples", method="MH-GAN")
-    images, said = cells.drawn(cell, bench)
-    found, real = cells.gans(cell, bench)[0], cells.real_images(cell, bench)
+    images, said = generators.drawn(cell, bench)
+    found, real = generators.gans(cell, bench)[0], generators.real_images(cell, bench)
     for label, ((_, _, starts, n, k, _), _) in enumerate(asked):
         assert starts == pytest.approx(found[label].log_odds(real.held_out[label]), abs=1e-3)
         assert (n, k, len(images[label])) == (TRAIN + TEST, 3, TRAIN + TEST)
@@ -132,9 +133,9 @@ def test_what_reaches_a_vaes_training_and_how_it_is_drawn_from(
         return lambda model, n, seed: drawn.append((name, n)) or np.zeros((n, 3), "float32")
 
     for name in ("prior", "random_walk"):
-        monkeypatch.setitem(cells.SAMPLERS, name, sampler(name))
+        monkeypatch.setitem(generators.SAMPLERS, name, sampler(name))
     cell = find("samples", method=method)
-    (images, said), real = cells.drawn(cell, bench), cells.real_images(cell, bench)
+    (images, said), real = generators.drawn(cell, bench), generators.real_images(cell, bench)
     for fit, seen in zip(fits, real.seen, strict=True):
         check_adam(fit.model, 2e-3, 0.9)
         assert (fit.kind, fit.passes, fit.sizes) == (kind, 2, [16, 4, 16])
@@ -146,7 +147,7 @@ def test_what_reaches_a_vaes_training_and_how_it_is_drawn_from(
 
 def test_images_are_scored_against_test_images_beside_those_seen(bench, monkeypatch):
     referred = spy(monkeypatch, FeatureSpace, "reference")
-    real = cells.real_images(find("all", method="GAN"), bench)
+    real = generators.real_images(find("all", method="GAN"), bench)
     new = [np.clip(own[:, ::-1] + 0.01, 0, 1) for own in real.train]
     monkeypatch.setattr(cells, "drawn", lambda cell, bench: (new, {"settled": 1.0}))
     found = cells.COMPUTE["samples"](find("samples", method="VAE"), bench)
@@ -155,7 +156,7 @@ def test_images_are_scored_against_test_images_beside_those_seen(bench, monkeypa
     seen, scored = np.concatenate(real.seen), np.concatenate([own[:TEST] for own in new])
     for values, x in ((found, scored), (pure, np.concatenate(real.held_out))):
         assert values["nearest"] == pytest.approx(np.median(nearest_training_distance(x, seen)))
-    score = cells.space(None, bench).inception_score
+    score = generators.space(None, bench).inception_score
     of_each = [score(own[:TEST], progress=False)[0] for own in new]
     assert found["inception"] == pytest.approx(np.mean(of_each)) and found["settled"] == 1.0
     assert picture(found["png_1"]).ndim == 3 and "png_0" not in pure
@@ -164,8 +165,8 @@ def test_images_are_scored_against_test_images_beside_those_seen(bench, monkeypa
 def test_the_judge_has_all_images_but_the_reserve_mirrored_and_shifted(monkeypatch, fits):
     bench = Bench()
     bench.once(("data", "cifar10"), lambda: TOY)
-    calls = spy(monkeypatch, cells.models, "fit_updates")
-    judge = cells.judge_of_two(find("samples", method="VAE"), bench)
+    calls = spy(monkeypatch, generators.models, "fit_updates")
+    judge = generators.judge_of_two(find("samples", method="VAE"), bench)
     (_, (x, y), batch, updates, *_), more = calls[0]
     at_hand = min(np.bincount(Y[reserved(280, 20)[0]])[[0, 2]])
     assert list(y) == at_hand * [0] + at_hand * [1] and len(ids(x)) == 2 * at_hand
@@ -195,7 +196,11 @@ def test_a_look_on_real_and_on_mixed_images_by_hand():
 def test_training_sets_have_equal_updates_and_what_they_say(bench, fits, monkeypatch, which):
     method, regime = [*which.split(), None][:2]
     new = np.random.default_rng(1).random((2, TRAIN + TEST, 8, 8, 3), dtype="float32")
-    looked, look, real = [], cells.look, cells.real_images(find("samples", method="GAN"), bench)
+    looked, look, real = (
+        [],
+        cells.look,
+        generators.real_images(find("samples", method="GAN"), bench),
+    )
     monkeypatch.setattr(cells, "drawn", lambda cell, bench: (list(new), {"diversity": 0.7}))
     monkeypatch.setattr(
         cells, "look", lambda *a: looked.append(a) or {**look(*a), "accuracy": len(looked)}
