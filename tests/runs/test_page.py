@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 
 import pytest
 from runs.toy import STUDY
 
 from dagen_keras.runs import Run
 from dagen_keras.runs.page import duration
+from dagen_keras.study import Decided, Decision, Listed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -57,6 +59,18 @@ def test_the_page_tells_question_data_device_claims_and_units(results):
     ):
         assert expected in text
     assert not re.search(r"(src|href)=.https?:", text), "the page needs no network"
+
+
+def test_sentences_on_a_claim_stand_apart(tmp_path):
+    """Numbers, what so many pairs show, the paper's, the margin: a space between any two."""
+    listed = Listed("toy", "1", "larger", "Squares grow", "units", size=3.0, margin=1.0)
+    found = {"estimate": 2.0, "low": 1.0, "high": 3.0, "p_value": 0.5, "n": 8, "detectable": 4.0}
+    claim = Decision("1", lambda frame, listed: Decided.of(listed, **found))
+    study = replace(STUDY, claims=[claim], listed={"1": listed})
+    Run(study, "quick", results=tmp_path).compute(progress=False)
+    text = re.sub(r"<[^>]*>|\s+", " ", (tmp_path / "quick" / "index.html").read_text())
+    said = " 8 pairs. So many pairs show 4 with 80 % power. Paper: 3 units. Margin: 1 units. "
+    assert said in text
 
 
 def test_files_of_an_earlier_report_do_not_stay(results):
