@@ -159,8 +159,7 @@ class GAN(keras.Model):
             if labels is None:
                 raise ValueError("a class-conditional model needs labels: fit(images, labels).")
             # Before the first step: an error inside loses the weights on JAX.
-            weighted = [kwargs.get(name) is not None for name in ("sample_weight", "class_weight")]
-            self._refuse_weights(weights or any(weighted) or None)
+            self._refuse(*weights, kwargs.get("sample_weight"), kwargs.get("class_weight"))
             return self._checked(images, labels)
 
         x = inputs.checked(x, check)
@@ -172,7 +171,7 @@ class GAN(keras.Model):
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        self._refuse_weights(sample_weight)
+        self._refuse(sample_weight)
         labels = ops.reshape(ops.cast(y, "int32"), (-1,))
         if self.average is not None and training:
             self.average.update(self.generator)  # As it is before this update.
@@ -202,8 +201,8 @@ class GAN(keras.Model):
             tracker.update_state(value)
         return losses.with_losses_of(self, d_loss + g_loss)
 
-    def _refuse_weights(self, weights):
-        if weights is not None:
+    def _refuse(self, *weights):
+        if any(weight is not None for weight in weights):
             raise ValueError(
                 f"a {type(self).__name__} takes no sample_weight and no class_weight: generated "
                 "images have none. Repeat images that are to count for more."

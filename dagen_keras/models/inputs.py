@@ -1,5 +1,6 @@
 """What the models' `fit` is given: arrays, tensors, or batches of any kind that Keras takes."""
 
+import itertools
 import types
 
 import keras
@@ -24,9 +25,10 @@ def checked(x, check):
     if isinstance(x, ShuffledBatches):
         check(*x.arrays)
     elif isinstance(x, types.GeneratorType):
-        first = next(x)
-        check(*_parts(first))
-        return _chained(first, x)
+        first = list(itertools.islice(x, 1))  # None of an empty one, which Keras refuses.
+        for batch in first:
+            check(*_parts(batch))
+        return (batch for part in (first, x) for batch in part)
     elif isinstance(x, keras.utils.PyDataset):
         check(*_parts(x[0]))
     elif hasattr(x, "__iter__") and not isinstance(x, list | tuple | dict):
@@ -59,8 +61,3 @@ def _parts(batch):
     """A batch's arrays: images, and labels or weights where it has them."""
     parts = batch if isinstance(batch, list | tuple) else [batch]
     return [ops.convert_to_numpy(part) for part in parts if part is not None]
-
-
-def _chained(first, others):
-    yield first
-    yield from others

@@ -165,6 +165,11 @@ def test_images_out_of_range_are_refused_before_the_first_step(build, kind, imag
     assert int(model.optimizer.iterations) == 0
 
 
+def test_a_generator_that_gives_nothing_is_refused():
+    with pytest.raises(ValueError, match="empty generator"):
+        _compiled(_vae).fit((batch for batch in ()), verbose=0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_of_every_kind_are_trained_on_as_they_come(kind, images):
     seen, expected = _compiled(_vae), _compiled(_vae)
