@@ -2,7 +2,7 @@
 
 Both players are updated once, by 64 real and 64 generated images of 28x28 in 10 classes. Ours is
 a batch of plain `fit`, everything that Keras does between two batches included: TensorFlow as
-`backend.convolution_compile_options` has it, with XLA, and with `--jax` JAX, whose convolutions
+`backend.compile_options` has it, with XLA, and with `--jax` JAX, whose convolutions
 are slow on a CPU. The peer is a loop of its own around forward, backward and Adam, in both
 memory layouts, with PyTorch's own number of threads and with one. The reference for ratios is the
 best of these four. That both have the same parameters is checked; the losses, means of the first
@@ -60,7 +60,7 @@ def ours(batch, shape, steps, xla):
     n = batch * (WARM_UP + steps)
     images, labels = rng.random((n, *shape), dtype="float32"), rng.integers(CLASSES, size=n)
     gan = models.ACGAN(shape, CLASSES, seed=0)
-    compiling = {"jit_compile": True} if xla else backend.convolution_compile_options()
+    compiling = {"jit_compile": True} if xla else backend.compile_options()
     gan.compile(models.gan_optimizer(), **compiling)
     clock = Clock()
     gan.fit(images, labels, batch, verbose=0, callbacks=[clock])

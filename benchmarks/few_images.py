@@ -34,7 +34,7 @@ def classifier(x, y, updates, seed, network=models.guruswamy_classifier):
         model = network(CLASSES, x.shape[1:])
     logits = model.layers[-1].activation is not keras.activations.softmax
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
-    model.compile("adam", loss, **backend.convolution_compile_options())
+    model.compile("adam", loss, **backend.compile_options())
     batches = models.ShuffledBatches((x, y), BATCH, seed, passes=-(-updates * BATCH // len(x)))
     model.fit(batches, steps_per_epoch=updates, shuffle=False, verbose=0)
     return model
@@ -74,7 +74,7 @@ def runs(data, seed, updates, judged):
                 generator_ema=0.999,
                 seed=seed,
             )
-        gan.compile(models.gan_optimizer(), **backend.convolution_compile_options())
+        gan.compile(models.gan_optimizer())
         batches = models.ShuffledBatches((x, y), BATCH, seed, passes=-(-updates * BATCH // len(x)))
         gan.fit(batches, steps_per_epoch=updates, shuffle=False, verbose=0)
         for average in (gan.average, None):

@@ -33,6 +33,11 @@ def subseed(seed, *purpose):
     return int(np.random.SeedSequence(words).generate_state(1)[0] >> 1)
 
 
+def any_seed(seed):
+    """The seed, or where it is None one that nobody knows."""
+    return int(np.random.SeedSequence().generate_state(1)[0] >> 1) if seed is None else seed
+
+
 def value_and_gradient(function, z):
     """`function(z)` and its gradient, for a function that maps row by row.
 
@@ -107,30 +112,20 @@ def on_gpu():
     return False
 
 
-def convolution_compile_options(tiny_batches=False):
-    """Arguments of `Model.compile` that make convolutional models fastest.
+def compile_options(steps_per_execution=1):
+    """Arguments of `Model.compile` that are fastest on this machine.
 
-    On the CPU TensorFlow's own convolutions beat XLA's at full batches. At a batch of a few
-    images (`tiny_batches`) they are about level with XLA, and nothing is compiled anew for each
-    batch size; several steps a call save overhead that this benchmark, on a noisy machine, shows
-    at four images at most: `benchmarks/compile_options.py`. JAX has no choice, and a GPU is best
-    left to Keras.
+    On the CPU TensorFlow's own operations beat XLA's, or are level with them at batches of a few
+    images, and nothing is compiled anew for each batch size; several steps a call save overhead
+    that shows at a few images: `benchmarks/compile_options.py`. JAX has no choice, and a GPU is
+    best left to Keras.
+
+    Args:
+        steps_per_execution: how many steps a call may take there.
     """
     if keras.backend.backend() != "tensorflow" or on_gpu():
         return {"jit_compile": "auto"}
-    return {"jit_compile": False, "steps_per_execution": 20 if tiny_batches else 1}
-
-
-def dense_compile_options(xla=False):
-    """Arguments of `Model.compile` that make fully connected models fastest.
-
-    On the CPU XLA (`xla`) speeds up the many small operations of an RHVAE, by a fifth at most, and
-    no VAE. It compiles for seconds, and anew for each batch size, so it pays for hundreds of steps
-    of one size.
-    """
-    if keras.backend.backend() != "tensorflow" or on_gpu():
-        return {"jit_compile": "auto"}
-    return {"jit_compile": xla, "steps_per_execution": 10}
+    return {"jit_compile": False, "steps_per_execution": steps_per_execution}
 
 
 def device():

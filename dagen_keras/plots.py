@@ -43,7 +43,7 @@ def training_curves(history, labels=None):
     for axis, name in zip(axes[0], names, strict=True):
         axis.plot(np.arange(1, len(values[name]) + 1), values[name])
         axis.set_title((labels or {}).get(name, name))
-        axis.set_xlabel("window of passes")
+        axis.set_xlabel("epoch")
     figure.tight_layout()
     return figure
 

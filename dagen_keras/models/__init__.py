@@ -16,6 +16,7 @@ from dagen_keras.models.classifiers import (
 )
 from dagen_keras.models.diff_augment import DiffAugment
 from dagen_keras.models.gan import CGAN, gan_optimizer
+from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.networks import (
     chadebec_decoder,
     chadebec_encoder,
@@ -38,8 +39,8 @@ from dagen_keras.models.training import (
 )
 from dagen_keras.models.vae import (
     VAE,
+    BaseVAE,
     LinearSchedule,
-    ReleasedVAE,
     Sampling,
     akula_vae,
     chadebec_vae,
@@ -51,16 +52,17 @@ from dagen_keras.models.vamp import VampVAE
 __all__ = [
     "ACGAN",
     "ALI",
+    "BaseVAE",
     "BestWeights",
     "CGAN",
     "DiffAugment",
     "EveryThirdEpoch",
+    "GenerativeModel",
     "RHVAE",
     "VAE",
     "LearningRateSearch",
     "LinearSchedule",
     "NonFiniteLossError",
-    "ReleasedVAE",
     "ReusableModel",
     "Sampling",
     "ShuffledBatches",

@@ -34,6 +34,10 @@ class ACGAN(CGAN):
     serialized = (*CGAN.serialized, "encoder")
 
     def __init__(self, image_shape, n_classes, *args, encoder=None, mask=True, **kwargs):
+        if n_classes == 1:
+            raise ValueError(
+                "an ACGAN names the class, so it needs 2 or more; a GAN of one class is a CGAN."
+            )
         super().__init__(image_shape, n_classes, *args, **kwargs)
         self.encoder, self.mask = None, mask
         if encoder is not None:

@@ -30,7 +30,7 @@ class ALI(GAN):
 
     serialized = (*GAN.serialized, "encoder")
 
-    def __init__(self, image_shape, n_classes, *args, encoder=None, **kwargs):
+    def __init__(self, image_shape, n_classes=1, *args, encoder=None, **kwargs):
         super().__init__(image_shape, n_classes, *args, **kwargs)
         self.encoder = encoder or dcgan.encoder(image_shape, self.latent_dim, self.filters)
         self.sampling = Sampling(codes_seed(self.seed))

@@ -1,16 +1,19 @@
 """Class-conditional adversarial models, trained by plain `fit`; the CGAN."""
 
 import numbers
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from dagen_keras import checks
+from dagen_keras import backend, checks
 from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import FollowSchedule
+from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.moving_average import MovingAverage
-from dagen_keras.models.training import predict, prepare_fit
+from dagen_keras.models.training import as_list, predict
+from dagen_keras.sampling import Sampler, SelectingSampler, sampler_of
 
 
 def gan_optimizer(learning_rate=2e-4):
@@ -18,7 +21,7 @@ def gan_optimizer(learning_rate=2e-4):
     return keras.optimizers.Adam(learning_rate, beta_1=0.5)
 
 
-class GAN(keras.Model):
+class GAN(GenerativeModel):
     """Two players of whom the generator is told the class; what they have in common.
 
     Both players' losses are one scalar, whose gradient is theirs:
@@ -38,8 +41,8 @@ class GAN(keras.Model):
 
     Args:
         image_shape: (height, width, channels).
-        n_classes: number of classes; labels are 0 to n_classes - 1. With 1, and labels of 0, it
-            is a plain, unconditional GAN.
+        n_classes: number of classes; labels are 0 to n_classes - 1. With 1 it is a plain,
+            unconditional GAN that needs no labels.
         latent_dim: dimension of the generator's noise.
         filters: width of the networks, see `dagen_keras.models.dcgan`.
         dropout: share of the discriminator's units that is dropped.
@@ -60,13 +63,14 @@ class GAN(keras.Model):
         ValueError: if an argument is not as described.
     """
 
+    loss_tells = False
     # Arguments that are objects of Keras.
     serialized = ("generator", "discriminator", "real_share", "augmentation")
 
     def __init__(
         self,
         image_shape,
-        n_classes,
+        n_classes=1,
         latent_dim=100,
         filters=64,
         dropout=0.3,
@@ -117,13 +121,13 @@ class GAN(keras.Model):
     def _new_discriminator(self):
         raise NotImplementedError
 
-    def compile(self, *args, **kwargs):
-        """Keras's `compile`.
+    def compile(self, optimizer: Any = "adam", **options: Any) -> None:
+        """Keras's `compile`, as of every `GenerativeModel`.
 
         Raises:
             ValueError: if the optimizer clips by the global norm, which couples the players.
         """
-        super().compile(*args, **kwargs)
+        super().compile(optimizer, **options)
         inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         if getattr(inner, "global_clipnorm", None):
             raise ValueError(
@@ -131,17 +135,24 @@ class GAN(keras.Model):
                 "other's: use clipnorm or clipvalue, which clip each variable's own."
             )
 
-    def compile_from_config(self, config):
-        """What Keras does with a saved model, but not where `compile` is overridden."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def build(self, input_shape):
-        self.built = True
-
-    def call(self, images, training=False):
+    def call(self, images, training=None):
         """The images as they are: the players meet in `compute_loss`."""
+        if training is None:
+            self.predict()
         return images
+
+    def predict(self, *args, **kwargs):
+        """Refused: a GAN maps no images to anything.
+
+        Raises:
+            ValueError: always; says what to ask instead.
+        """
+        raise ValueError(
+            f"a {type(self).__name__} maps no images to anything: new ones are "
+            "`generate(labels, seed)`; its parts are `generator` and `discriminator`."
+        )
+
+    predict_on_batch = predict
 
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
@@ -156,8 +167,9 @@ class GAN(keras.Model):
         """
 
         def check(images, labels=y, *weights):
-            if labels is None:
+            if labels is None and self.n_classes > 1:
                 raise ValueError("a class-conditional model needs labels: fit(images, labels).")
+            labels = np.zeros(len(images), "int64") if labels is None else labels
             # Before the first step: an error inside loses the weights on JAX.
             self._refuse(*weights, kwargs.get("sample_weight"), kwargs.get("class_weight"))
             return self._checked(images, labels)
@@ -165,14 +177,15 @@ class GAN(keras.Model):
         x = inputs.checked(x, check)
         if isinstance(x, tuple):
             x, y = x
-        callbacks = prepare_fit(self, callbacks)
+        callbacks = as_list(callbacks)
         if callable(self.real_share):
             callbacks.append(FollowSchedule(self.share, self.real_share))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         self._refuse(sample_weight)
-        labels = ops.reshape(ops.cast(y, "int32"), (-1,))
+        labels = ops.zeros(ops.shape(x)[0]) if y is None else y  # Of a model of one class.
+        labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
         if self.average is not None and training:
             self.average.update(self.generator)  # As it is before this update.
         real, fake = self.discriminator_inputs(x, labels, training)
@@ -250,23 +263,38 @@ class GAN(keras.Model):
         """Noise (n, latent_dim) from N(0, I) for a step of training."""
         return keras.random.normal((n, self.latent_dim), seed=self.noise)
 
-    def generate(self, labels, seed):
+    def generate(
+        self,
+        labels: np.ndarray | int,
+        seed: int | None = None,
+        sampler: str | Sampler = "prior",
+    ) -> np.ndarray:
         """New images of the given classes, by the averaged generator where there is one.
 
         Args:
-            labels: integers from 0 to n_classes - 1, shape (n,).
-            seed: fixes the noise.
+            labels: integers from 0 to n_classes - 1, shape (n,); of a model of one class their
+                number will do.
+            seed: fixes the images; two calls without one give different images.
+            sampler: how they are drawn: an object of `dagen_keras.sampling`, or its name.
 
         Returns:
             Images in [0, 1], float32 (n, *image_shape).
+
+        Raises:
+            ValueError: if labels are not as described, or the sampler does not fit the model.
         """
+        if self.n_classes == 1 and np.ndim(labels) == 0:
+            labels = np.zeros(checks.integer(labels, "n", least=0), int)
         labels = np.asarray(labels)
         labels = self._labels(labels, labels.size)
         if not len(labels):
             return np.zeros((0, *self.image_shape), "float32")
-        z = np.random.default_rng(seed).standard_normal((len(labels), self.latent_dim))
+        sampler, seed = sampler_of(sampler, self), backend.any_seed(seed)
+        if isinstance(sampler, SelectingSampler):
+            return sampler.images(self, labels, seed)
+        z = sampler.points(self, len(labels), seed)
         generator = self.generator if self.average is None else self.average.network
-        return predict(generator, [z.astype("float32"), labels.astype("int32")])
+        return predict(generator, [z, labels.astype("int32")])
 
     def set_real_share(self, share):
         """Another share of real images, or schedule of it, without compiling anew."""
@@ -331,6 +359,8 @@ class CGAN(GAN):
 
     Reference: Mirza and Osindero (2014); Guruswamy et al., section IV.B.
     """
+
+    offers = (*GAN.offers, "log-odds")
 
     def _new_discriminator(self):
         return dcgan.conditional_discriminator(

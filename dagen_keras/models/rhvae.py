@@ -15,7 +15,7 @@ from dagen_keras.models.networks import (
     chadebec_metric_network,
 )
 from dagen_keras.models.training import as_list, predict
-from dagen_keras.models.vae import VAE
+from dagen_keras.models.vae import BaseVAE
 from dagen_keras.sampling.manifold.metric import RiemannianMetric, multiply
 
 # Bounds that a sane trajectory does not meet; see `RHVAE`. Moves are in temperatures.
@@ -26,7 +26,7 @@ MAX_MOVE = 1.0
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
-class RHVAE(VAE):
+class RHVAE(BaseVAE):
     """A VAE that learns a Riemannian metric of its latent space.
 
     Each image x gives, besides its posterior, a lower triangular L_x. The metric is
@@ -78,8 +78,8 @@ class RHVAE(VAE):
     -log q(rho_0 | z_0), which their code leaves out as well.
     """
 
-    networks = ("encoder", "decoder", "metric_network")
-    any_divergence = False
+    offers = (*BaseVAE.offers, "metric")
+    serialized = (*BaseVAE.serialized, "metric_network")
 
     def __init__(
         self,
@@ -151,8 +151,7 @@ class RHVAE(VAE):
 
     def update_metric(self, images):
         """Sets `metric` to the one whose sum runs over `images`, (n, height, width, channels)."""
-        images = checks.images(images)
-        mean, _ = predict(self.encoder, images)
+        mean = self.encode(images)
         factors = ops.convert_to_numpy(self.cholesky_factors(predict(self.metric_network, images)))
         self.metric = self._metric(mean, factors)
 

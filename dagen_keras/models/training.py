@@ -105,9 +105,9 @@ def set_state(model, state):
 
 
 def fit_passes(
-    model, images, passes, batch_size, seed=0, windows=None, patience=None, callbacks=()
+    model, arrays, passes, batch_size, seed=0, windows=None, patience=None, callbacks=()
 ):
-    """`model.fit(images, epochs=passes)` without `fit`'s cost for each pass over few images.
+    """`model.fit(*arrays, epochs=passes)` without `fit`'s cost for each pass over few images.
 
     All passes of a window are one epoch of Keras. Where steps are taken one by one
     (`steps_per_execution=1`), all epochs run through the batches as one, so that a window may be
@@ -119,7 +119,7 @@ def fit_passes(
 
     Args:
         model: a compiled model.
-        images: array (n, ...).
+        arrays: images (n, ...), or a tuple of them and their labels.
         passes: how often the model sees each image; rounded up to full windows.
         batch_size: images a step, at most.
         seed: fixes the order of images where a pass takes several steps.
@@ -132,6 +132,7 @@ def fit_passes(
     Returns:
         Keras's `History`, with one entry a window.
     """
+    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
     if windows is None:
         windows = 1 if patience is None else passes
     window = -(-passes // min(windows, passes))
@@ -146,7 +147,7 @@ def fit_passes(
         ]
     as_one = model.steps_per_execution == 1
     together = window * (epochs if as_one else 1)
-    batches = ShuffledBatches((images,), batch_size, seed, together, once=as_one)
+    batches = ShuffledBatches(arrays, batch_size, seed, together, once=as_one)
     return model.fit(
         batches,
         epochs=epochs,

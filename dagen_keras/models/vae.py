@@ -1,22 +1,25 @@
 """The variational autoencoder."""
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from dagen_keras import checks
+from dagen_keras import backend, checks
 from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.divergences import DIVERGENCES
+from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.networks import (
     chadebec_decoder,
     chadebec_encoder,
     garay_maestre_decoder,
     garay_maestre_encoder,
 )
-from dagen_keras.models.training import prepare_fit
+from dagen_keras.models.training import as_list, predict
+from dagen_keras.sampling import Sampler, sampler_of
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
@@ -42,14 +45,10 @@ class Sampling(layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
-@keras.saving.register_keras_serializable("dagen_keras")
-class VAE(keras.Model):
-    """A variational autoencoder with a Bernoulli decoder.
+class BaseVAE(GenerativeModel):
+    """An encoder, a decoder, and a loss: the reconstruction's and a divergence from the prior.
 
-    The loss of one image is the binary cross-entropy summed over its pixels plus lambda times the
-    divergence of the posterior from N(0, I), by default 1 times the exact Kullback-Leibler
-    divergence. Compile it with an optimizer alone and `fit(images)`.
-
+    The reconstruction's loss of one image is the binary cross-entropy summed over its pixels.
     Called with `training=True` it decodes a draw from the posterior, otherwise the posterior
     mean, so that inference is deterministic.
 
@@ -57,54 +56,30 @@ class VAE(keras.Model):
         encoder: a model from images to [mean, log_var], each (n, latent_dim).
         decoder: a model from (n, latent_dim) to images in [0, 1].
         seed: seed of the posterior's noise; None draws one.
-        divergence: `"kl"`, `"wasserstein2"` (squared), or a function of (mean, log_var), each
-            (n, latent_dim), that returns (n,).
-        divergence_weight: lambda, a number of 0 or more, or a function that gives it from the
-            number of epochs of `fit` that are done, such as `LinearSchedule`. The weight in use
-            is the variable `lambda_`.
-
-    Raises:
-        ValueError: if `divergence` or `divergence_weight` is not as described.
-
-    Example:
-        >>> vae = garay_maestre_vae(latent_dim=3)
-        >>> vae.compile("rmsprop")
-        >>> vae.fit(images, batch_size=100, epochs=200)
-        >>> new = vae.decoder(keras.random.normal((16, vae.latent_dim)))
-
-    Reference: Kingma and Welling (2013), eq. 10. Chen and Liu (2021) for lambda and the
-    Wasserstein distance. Garay-Maestre et al. print the KL without the factor 1/2 and with
-    log(sigma) for log(sigma^2) (their eq. 2).
+        divergence_name: the divergence's among what training reports.
     """
 
-    sampling_class = Sampling
-    networks = ("encoder", "decoder")
-    # Whether `divergence` may be chosen; subclasses that bring their own say no.
-    any_divergence = True
+    offers = ("prior", "decoder")
+    # Arguments that are objects of Keras.
+    serialized = ("encoder", "decoder")
 
-    def __init__(
-        self, encoder, decoder, seed=None, divergence="kl", divergence_weight=1.0, **kwargs
-    ):
+    def __init__(self, encoder, decoder, seed=None, divergence_name="divergence", **kwargs):
         super().__init__(**kwargs)
-        self._check_divergence(divergence)
         self.encoder = encoder
         self.decoder = decoder
         self.seed = seed
-        self.sampling = self.sampling_class(seed)
+        self.sampling = Sampling(seed)
         self.reconstruction_tracker = keras.metrics.Mean("reconstruction")
-        self.divergence = divergence
-        self.lambda_ = self.add_weight(shape=(), initializer="ones", trainable=False, name="lambda")
-        self.set_divergence_weight(divergence_weight)
-        name = divergence if isinstance(divergence, str) else divergence.__name__
-        self.divergence_tracker = keras.metrics.Mean(name)
+        self.divergence_tracker = keras.metrics.Mean(divergence_name)
         self.built = True  # Its networks are.
 
     @property
-    def latent_dim(self):
+    def latent_dim(self) -> int:
         return self.decoder.input_shape[-1]
 
-    def build(self, input_shape):
-        self.built = True
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.encoder.input_shape[1:]
 
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
@@ -118,9 +93,6 @@ class VAE(keras.Model):
         """
         x = inputs.checked(x, lambda images, *others: checks.images(images))
         y = inputs.targets(x, y, kwargs.get("sample_weight"))
-        callbacks = prepare_fit(self, callbacks)
-        if callable(self.divergence_weight):
-            callbacks.append(FollowSchedule(self.lambda_, self.divergence_weight))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
@@ -138,10 +110,35 @@ class VAE(keras.Model):
             "log_var": log_var,
         }
 
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """The posteriors' means of images (n, height, width, channels), float32 (n, latent_dim)."""
+        return predict(self.encoder, checks.images(images))[0]
+
+    def generate(
+        self, n: int, seed: int | None = None, sampler: str | Sampler = "prior"
+    ) -> np.ndarray:
+        """New images.
+
+        Args:
+            n: how many.
+            seed: fixes them; two calls without one give different images.
+            sampler: how latent points are drawn: an object of `dagen_keras.sampling`, or its name.
+
+        Returns:
+            Images in [0, 1], float32 (n, height, width, channels).
+
+        Raises:
+            ValueError: if the sampler does not fit the model.
+        """
+        n = checks.integer(n, "n", least=0)
+        if n == 0:
+            return np.zeros((0, *self.image_shape), "float32")
+        points = sampler_of(sampler, self).points(self, n, backend.any_seed(seed))
+        return predict(self.decoder, points)
+
     def divergence_of(self, y_pred):
-        """What the loss adds to the reconstruction, lambda times, of each image, shape (n,)."""
-        divergence = DIVERGENCES.get(self.divergence, self.divergence)
-        return divergence(y_pred["mean"], y_pred["log_var"])
+        """What the loss adds to the reconstruction's of each image, shape (n,)."""
+        raise NotImplementedError
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         n_pixels = math.prod(self.encoder.input_shape[1:])
@@ -156,9 +153,89 @@ class VAE(keras.Model):
     def _loss(self, reconstruction, divergence):
         self.reconstruction_tracker.update_state(reconstruction)
         self.divergence_tracker.update_state(divergence)
+        return losses.with_losses_of(self, reconstruction + divergence)
+
+    def get_config(self):
+        serialized = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in self.serialized
+        }
+        return {**super().get_config(), **serialized, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        deserialized = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in cls.serialized
+        }
+        return cls(**{**config, **deserialized})
+
+
+@keras.saving.register_keras_serializable("dagen_keras")
+class VAE(BaseVAE):
+    """A variational autoencoder with a Bernoulli decoder.
+
+    The loss of one image is the binary cross-entropy summed over its pixels plus lambda times the
+    divergence of the posterior from N(0, I), by default 1 times the exact Kullback-Leibler
+    divergence. Compile it with an optimizer alone and `fit(images)`.
+
+    Args:
+        encoder, decoder, seed: as for `BaseVAE`.
+        divergence: `"kl"`, `"wasserstein2"` (squared), or a function of (mean, log_var), each
+            (n, latent_dim), that returns (n,).
+        divergence_weight: lambda, a number of 0 or more, or a function that gives it from the
+            number of epochs of `fit` that are done, such as `LinearSchedule`. The weight in use
+            is the variable `lambda_`.
+
+    Raises:
+        ValueError: if `divergence` or `divergence_weight` is not as described.
+
+    Example:
+        >>> vae = garay_maestre_vae(latent_dim=3)
+        >>> vae.compile("rmsprop")
+        >>> vae.fit(images, batch_size=100, epochs=200)
+        >>> new = vae.generate(16)
+
+    Reference: Kingma and Welling (2013), eq. 10. Chen and Liu (2021) for lambda and the
+    Wasserstein distance. Garay-Maestre et al. print the KL without the factor 1/2 and with
+    log(sigma) for log(sigma^2) (their eq. 2).
+    """
+
+    serialized = (*BaseVAE.serialized, "divergence", "divergence_weight")
+
+    def __init__(
+        self, encoder, decoder, seed=None, divergence="kl", divergence_weight=1.0, **kwargs
+    ):
+        if not callable(divergence) and divergence not in DIVERGENCES:
+            raise ValueError(
+                f"divergence must be one of {', '.join(DIVERGENCES)}, or a function of (mean, "
+                f"log_var); got {divergence!r}."
+            )
+        name = divergence.__name__ if callable(divergence) else divergence
+        super().__init__(encoder, decoder, seed, divergence_name=name, **kwargs)
+        self.divergence = divergence
+        self.lambda_ = self.add_weight(shape=(), initializer="ones", trainable=False, name="lambda")
+        self.set_divergence_weight(divergence_weight)
+
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
+    ):
+        """As of every `BaseVAE`; follows the schedule of `divergence_weight` where it is one."""
+        callbacks = as_list(callbacks)
+        if callable(self.divergence_weight):
+            callbacks.append(FollowSchedule(self.lambda_, self.divergence_weight))
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def divergence_of(self, y_pred):
+        divergence = DIVERGENCES.get(self.divergence, self.divergence)
+        return divergence(y_pred["mean"], y_pred["log_var"])
+
+    def _loss(self, reconstruction, divergence):
+        self.reconstruction_tracker.update_state(reconstruction)
+        self.divergence_tracker.update_state(divergence)
         return losses.with_losses_of(self, reconstruction + self.lambda_ * divergence)
 
-    def set_divergence_weight(self, weight):
+    def set_divergence_weight(self, weight: float | Callable[[int], float]) -> None:
         """Another lambda, or schedule of it, without compiling anew."""
         if not callable(weight) and not (np.isfinite(weight) and weight >= 0):
             raise ValueError(
@@ -167,32 +244,6 @@ class VAE(keras.Model):
             )
         self.divergence_weight = weight
         self.lambda_.assign(weight(0) if callable(weight) else weight)
-
-    def _check_divergence(self, divergence):
-        if not self.any_divergence and divergence != "kl":
-            raise ValueError(
-                f"a {type(self).__name__} has a divergence of its own; got {divergence!r}."
-            )
-        if not callable(divergence) and divergence not in DIVERGENCES:
-            raise ValueError(
-                f"divergence must be one of {', '.join(DIVERGENCES)}, or a function of (mean, "
-                f"log_var); got {divergence!r}."
-            )
-
-    def get_config(self):
-        serialized = {
-            name: keras.saving.serialize_keras_object(getattr(self, name))
-            for name in (*self.networks, "divergence", "divergence_weight")
-        }
-        return {**super().get_config(), **serialized, "seed": self.seed}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        deserialized = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
-            for name in (*cls.networks, "divergence", "divergence_weight")
-        }
-        return cls(**{**config, **deserialized})
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
@@ -266,26 +317,3 @@ def akula_vae(latent_dim=16, image_shape=(32, 32, 3), filters=32, **settings):
     """
     sizes = image_shape, latent_dim, filters
     return VAE(dcgan.encoder(*sizes), dcgan.decoder(*sizes), **settings)
-
-
-@keras.saving.register_keras_serializable("dagen_keras")
-class ReleasedSampling(Sampling):
-    """An erratum of Garay-Maestre et al.: their code scales the noise by the variance."""
-
-    def call(self, mean, log_var):
-        return super().call(mean, 2 * log_var)
-
-
-@keras.saving.register_keras_serializable("dagen_keras")
-class ReleasedVAE(VAE):
-    """The VAE as Garay-Maestre et al. released it, to show what its two errors do.
-
-    Its noise is scaled by the variance, and the KL is averaged over latent dimensions.
-    """
-
-    sampling_class = ReleasedSampling
-    any_divergence = False
-
-    def divergence_of(self, y_pred):
-        """The released code's KL: the exact one, averaged over latent dimensions."""
-        return super().divergence_of(y_pred) / self.latent_dim

@@ -6,24 +6,24 @@ import keras
 from keras import ops
 
 from dagen_keras import checks
-from dagen_keras.models.vae import VAE
+from dagen_keras.models.vae import BaseVAE
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
-class VampVAE(VAE):
+class VampVAE(BaseVAE):
     """A VAE whose prior is the mean of the posteriors of learned pseudo-inputs.
 
     The divergence log q(z|x) - log p(z) is estimated with the draw z of the posterior; p is the
     mixture (1/K) sum_k q(z|u_k). Called without `training`, z is the posterior mean.
 
     Args:
-        encoder, decoder, seed: as for `VAE`.
+        encoder, decoder, seed: as for `BaseVAE`.
         n_pseudo_inputs: K, the number of pseudo-inputs u_k.
 
     Reference: Tomczak and Welling, VAE with a VampPrior (2018), eq. 9.
     """
 
-    any_divergence = False
+    offers = (*BaseVAE.offers, "pseudo-inputs")
 
     def __init__(self, encoder, decoder, seed=None, n_pseudo_inputs=10, **kwargs):
         super().__init__(encoder, decoder, seed, **kwargs)

@@ -2,25 +2,45 @@
 
 from dagen_keras.sampling import calibration, manifold, metropolis
 from dagen_keras.sampling.calibration import calibrate
-from dagen_keras.sampling.compatibility import check_sampler, samplers_for
 from dagen_keras.sampling.discriminator import CalibratedDiscriminator
-from dagen_keras.sampling.latent import SAMPLERS, hmc, prior, random_walk, uniform, vamp_prior
 from dagen_keras.sampling.metropolis import metropolis_hastings, rejection
+from dagen_keras.sampling.samplers import (
+    HMC,
+    SAMPLERS,
+    GaussianMixture,
+    LatentSampler,
+    MetropolisHastings,
+    Prior,
+    RandomWalk,
+    Rejection,
+    Sampler,
+    SelectingSampler,
+    Uniform,
+    Vamp,
+    sampler_of,
+    samplers_for,
+)
 
 __all__ = [
     "SAMPLERS",
     "CalibratedDiscriminator",
+    "GaussianMixture",
+    "HMC",
+    "LatentSampler",
+    "MetropolisHastings",
+    "Prior",
+    "RandomWalk",
+    "Rejection",
+    "Sampler",
+    "SelectingSampler",
+    "Uniform",
+    "Vamp",
     "calibrate",
     "calibration",
-    "check_sampler",
-    "hmc",
     "manifold",
     "metropolis",
     "metropolis_hastings",
-    "prior",
-    "random_walk",
     "rejection",
+    "sampler_of",
     "samplers_for",
-    "uniform",
-    "vamp_prior",
 ]

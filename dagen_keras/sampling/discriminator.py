@@ -1,18 +1,12 @@
 """A GAN's own discriminator selects among its images."""
 
+import copy
+
 import numpy as np
 
 from dagen_keras import backend
 from dagen_keras.sampling.calibration import N_FOLDS, calibrate
-from dagen_keras.sampling.compatibility import check_sampler
-from dagen_keras.sampling.metropolis import (
-    Selection,
-    select_by_metropolis_hastings,
-    select_by_rejection,
-)
 
-# The samplers that need a calibrated discriminator.
-SELECTING = ("rejection", "metropolis_hastings")
 # Held-out images of a class without which its discriminator cannot be calibrated.
 FEWEST_HELD_OUT = N_FOLDS
 
@@ -43,24 +37,46 @@ class CalibratedDiscriminator:
 
     Example:
         >>> discriminator = CalibratedDiscriminator(gan, held_out_threes, label=3)
-        >>> threes = discriminator.select("metropolis_hastings", 100).images
+        >>> threes = MetropolisHastings(chain_length=100).select(discriminator, 100, seed=0).images
 
     Reference: Turner et al., Metropolis-Hastings generative adversarial networks (2019).
     """
 
     def __init__(self, gan, real_images, label=0, method="best", seed=0):
-        check_sampler("metropolis_hastings", gan)
+        if "log-odds" not in getattr(gan, "offers", ()):
+            raise ValueError(
+                f"a {type(gan).__name__} has no log-odds of images to calibrate; a CGAN and an "
+                "ACGAN have."
+            )
         n = len(real_images)
         if n < FEWEST_HELD_OUT:
             raise ValueError(
                 f"a discriminator is calibrated on {FEWEST_HELD_OUT} or more real images of its "
                 f"class that it was not trained on; got {n}."
             )
-        self.gan, self.label, self._bound = gan, label, np.log(n + 1)
+        self.gan, self.label = gan, label
         generated = self.propose(n, backend.subseed(seed, "generated"))
-        log_odds = self._raw_log_odds(np.concatenate([real_images, generated]))
+        self._calibrate(self._raw_log_odds(np.concatenate([real_images, generated])), method, seed)
+
+    def _calibrate(self, log_odds, method, seed):
+        """By raw log-odds (2 m,), of the real images and then of the generated ones."""
+        n = len(log_odds) // 2
+        self._state = {"log_odds": log_odds, "method": method, "seed": seed}
+        self._bound = np.log(n + 1)
         self.calibration = calibrate(log_odds, np.arange(2 * n) < n, method, seed)
         self.start_log_odds = self._calibrated(log_odds[:n])
+
+    def state(self):
+        """What it was calibrated by, as arrays."""
+        return {name: np.asarray(v) for name, v in {**self._state, "label": self.label}.items()}
+
+    @classmethod
+    def restored(cls, gan, log_odds, method, seed, label):
+        """The `CalibratedDiscriminator` of this `state`."""
+        one = cls.__new__(cls)
+        one.gan, one.label = gan, int(label)
+        one._calibrate(log_odds, str(method), int(seed))
+        return one
 
     def propose(self, n, seed):
         """`n` generated images of the class, float32 in [0, 1]."""
@@ -70,27 +86,11 @@ class CalibratedDiscriminator:
         """Calibrated log-odds of "real", float64 (n,): estimates log p_data - log p_model."""
         return self._calibrated(self._raw_log_odds(images))
 
-    def select(self, sampler, n, seed=0, chain_length=640):
-        """`n` images of the class, as a `Selection`.
-
-        Args:
-            sampler: `"prior"` (images as they come), `"rejection"` or `"metropolis_hastings"`.
-            n: how many, 1 or more.
-            seed: fixes them.
-            chain_length: proposals for each image by Metropolis-Hastings.
-        """
-        if sampler == "prior":
-            images = self.propose(n, seed)
-            return Selection(images, self.log_odds(images), 1.0, 0, n)
-        if sampler == "rejection":
-            return select_by_rejection(self.propose, self.log_odds, n, seed)
-        if sampler == "metropolis_hastings":
-            return select_by_metropolis_hastings(
-                self.propose, self.log_odds, self.start_log_odds, n, chain_length, seed
-            )
-        raise ValueError(
-            f"sampler must be 'prior', {' or '.join(map(repr, SELECTING))}; got {sampler!r}."
-        )
+    def of(self, gan):
+        """The same calibration for `gan`, which has the same weights."""
+        other = copy.copy(self)
+        other.gan = gan
+        return other
 
     def _raw_log_odds(self, images):
         return self.gan.log_odds(images, np.full(len(images), self.label))

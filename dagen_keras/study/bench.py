@@ -60,7 +60,7 @@ class Bench:
             lambda: network(n_classes, image_shape),
             optimizer="adam",
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True) if logits else loss,
-            **backend.convolution_compile_options(),
+            **backend.compile_options(),
         )
 
     def fitted(self, key: Hashable, fit: Callable[[], Any]) -> Any:

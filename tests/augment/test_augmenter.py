@@ -8,6 +8,7 @@ import pytest
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from dagen_keras import backend, models, sampling
@@ -26,7 +27,7 @@ def imbalanced(rng):
 
 
 def _augmenter(**arguments):
-    return Augmenter(SMALL_VAE, **{"epochs": 20, **arguments})
+    return Augmenter(SMALL_VAE, **{"epochs": 20, "random_state": 0, **arguments})
 
 
 @pytest.mark.slow
@@ -48,18 +49,34 @@ def test_histories_say_how_each_class_trained(imbalanced):
 
 @pytest.mark.slow
 def test_a_seed_fixes_the_samples(imbalanced):
-    one, two = (_augmenter().fit(*imbalanced).sample(5, 1) for _ in range(2))
-    np.testing.assert_array_equal(one, two)
-    augmenter = _augmenter().fit(*imbalanced)
-    assert not np.array_equal(one, augmenter.sample(5, 1, seed=9))
-    assert not np.array_equal(one, _augmenter(seed=1).fit(*imbalanced).sample(5, 1))
+    first, second = (_augmenter().fit(*imbalanced) for _ in range(2))
+    one = first.sample(5, 1, seed=9)
+    np.testing.assert_array_equal(one, first.sample(5, 1, seed=9))
+    np.testing.assert_array_equal(one, second.sample(5, 1, seed=9))
+    assert not np.array_equal(one, second.sample(5, 1, seed=8))
+    # Without a seed each call has its own, and `random_state` fixes their order.
+    unseeded = [[own.sample(5, 1) for _ in range(2)] for own in (first, second)]
+    assert not np.array_equal(*unseeded[0])
+    np.testing.assert_array_equal(*unseeded)
+    assert not np.array_equal(one, _augmenter(random_state=1).fit(*imbalanced).sample(5, 1, 9))
+
+
+def test_random_state_is_scikit_learns(imbalanced):
+    def weights(random_state):
+        augmenter = _augmenter(epochs=1, random_state=random_state).fit(*imbalanced)
+        return augmenter.model_of(1).encoder.get_weights()[0]
+
+    legacy = [weights(np.random.RandomState(5)) for _ in range(2)]
+    np.testing.assert_array_equal(*legacy)
+    assert not np.array_equal(weights(None), weights(None))
 
 
 @pytest.mark.slow
 def test_a_class_does_not_depend_on_the_others(imbalanced):
     x, y = imbalanced
     alone = _augmenter().fit(x[y != 0], y[y != 0])
-    np.testing.assert_array_equal(alone.sample(4, 2), _augmenter().fit(x, y).sample(4, 2))
+    both = _augmenter().fit(x, y)
+    np.testing.assert_array_equal(alone.sample(4, 2, seed=1), both.sample(4, 2, seed=1))
 
 
 @pytest.mark.parametrize(
@@ -110,12 +127,16 @@ def test_works_in_a_pipeline_with_flat_images(imbalanced):
     ],
 )
 def test_survives_clone(imbalanced, model):
-    augmenter = Augmenter(model, epochs=3, sampling_strategy={1: 5}, seed=4).fit(*imbalanced)
+    augmenter = Augmenter(model, epochs=3, sampling_strategy={1: 5}, random_state=4).fit(
+        *imbalanced
+    )
     copy = clone(augmenter)
     assert copy is not augmenter
     assert not hasattr(copy, "classes_")
-    assert (copy.epochs, copy.sampling_strategy, copy.seed) == (3, {1: 5}, 4)
+    assert (copy.epochs, copy.sampling_strategy, copy.random_state) == (3, {1: 5}, 4)
     np.testing.assert_array_equal(copy.fit(*imbalanced).sample(3, 1), augmenter.sample(3, 1))
+    copy.set_params(sampler=sampling.HMC(n_steps=3), sampler__n_leapfrog=2)
+    assert copy.get_params()["sampler__n_leapfrog"] == clone(copy).sampler.n_leapfrog == 2
 
 
 @pytest.mark.parametrize(
@@ -124,7 +145,9 @@ def test_survives_clone(imbalanced, model):
         (lambda x, y: (x * 255, y), "Divide by 255"),
         (lambda x, y: (np.where(x > 0.9, np.nan, x), y), "hold NaN"),
         (lambda x, y: (x[..., 0], y), "Add a channel axis"),
-        (lambda x, y: (x, y[:-1]), "one an image"),
+        (lambda x, y: (x, y[:-1]), "one label an image; got 18 for 19"),
+        (lambda x, y: (x, y + 0.5), "Unknown label type"),
+        (lambda x, y: (x, np.eye(3)[y]), "1d array|multilabel"),
         (lambda x, y: (x, np.append(y[:-1], 7)), "class 7 has 1 image"),
         (lambda x, y: (x.reshape(len(x), -1), y), "flat images of 64 pixels need image_shape"),
     ],
@@ -145,17 +168,19 @@ def test_misuse_is_explained(imbalanced):
     assert augmenter.sample(0, 0).shape == (0, 8, 8, 1)
     with pytest.raises(ValueError, match="unknown sampler 'priro'; known are prior, uniform"):
         _augmenter(sampler="priro").fit(*imbalanced)
-    for wrong in ({"epochs": 0}, {"batch_size": 0}, {"seed": -1}, {"epochs": 1.5}):
+    wrongs = ({"epochs": 0}, {"batch_size": 0}, {"random_state": -1}, {"patience": 1.5})
+    for wrong in wrongs:
         name = next(iter(wrong))
         with pytest.raises(ValueError, match=f"{name} must be an integer"):
             _augmenter(**wrong).fit(*imbalanced)
     with pytest.raises(ValueError, match="model must be a function"):
         Augmenter("vae").fit(*imbalanced)
+    dense = keras.Sequential([keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="model must return a GenerativeModel; got"):
+        Augmenter(lambda image_shape: dense).fit(*imbalanced)
 
 
 def test_a_nan_loss_names_the_class(imbalanced):
-    import keras
-
     augmenter = _augmenter(optimizer=lambda: keras.optimizers.SGD(1e6), epochs=100)
     with pytest.raises(models.NonFiniteLossError, match="the model of class 0 stopped"):
         augmenter.fit(*imbalanced)
@@ -164,7 +189,13 @@ def test_a_nan_loss_names_the_class(imbalanced):
 def _gan(model_class, **settings):
     make = functools.partial(model_class, latent_dim=4, filters=4)
     return Augmenter(
-        make, epochs=2, batch_size=8, optimizer=models.gan_optimizer, seed=3, **settings
+        make,
+        conditional=True,
+        epochs=2,
+        batch_size=8,
+        optimizer=models.gan_optimizer,
+        random_state=3,
+        **settings,
     )
 
 
@@ -183,7 +214,7 @@ def test_one_conditional_model_fills_up_the_sparse_classes(model_class, rng):
     for one, other in zip(five.get_weights(), nine.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert five.n_classes == 3
-    again = augmenter.sample(6, label=5)
+    again = augmenter.sample(6, label=5, seed=3)
     np.testing.assert_allclose(new_x[len(x) : len(x) + 6], again, atol=1e-6)
     seed = backend.subseed(3, "samples", 5)
     np.testing.assert_array_equal(again, augmenter.model_of(5).generate(np.ones(6, int), seed))
@@ -198,15 +229,15 @@ def test_a_model_of_a_class_is_the_callers_own_and_stays_what_it_is(imbalanced):
     augmenter = _augmenter(sampler="uniform").fit(*imbalanced)
     zero, two = augmenter.model_of(0), augmenter.model_of(2)
     before = _decoder(zero)
-    sampled = augmenter.sample(4, 2)
+    sampled = augmenter.sample(4, 2, seed=1)
     assert zero is not two is not augmenter.model_of(2)
     assert any((a != b).any() for a, b in zip(before, _decoder(two), strict=True))
     for old, new in zip(before, _decoder(zero), strict=True):
         np.testing.assert_array_equal(old, new)
-    points = sampling.SAMPLERS["uniform"](two, 4, backend.subseed(0, "samples", 2))
-    np.testing.assert_array_equal(models.predict(two.decoder, points), sampled)
+    images = two.generate(4, backend.subseed(1, "samples", 2), "uniform")
+    np.testing.assert_array_equal(images, sampled)
     two.fit(imbalanced[0], epochs=1, verbose=0)
-    np.testing.assert_array_equal(augmenter.sample(4, 2), sampled)
+    np.testing.assert_array_equal(augmenter.sample(4, 2, seed=1), sampled)
 
 
 def test_trained_goes_through_the_classes_with_one_model(imbalanced):
@@ -227,10 +258,16 @@ def test_conditional_models_are_seeded_and_shared_when_reusable(rng):
     make = functools.partial(models.ACGAN, (8, 8, 1), 2, latent_dim=4, filters=4)
     reusable = models.ReusableModel(make, optimizer=models.gan_optimizer)
     first, second = (
-        Augmenter(reusable, epochs=2, batch_size=4, seed=1).fit(x, y).sample(5, 1) for _ in range(2)
+        Augmenter(reusable, epochs=2, batch_size=4, random_state=1).fit(x, y).sample(5, 1)
+        for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
-    assert Augmenter(reusable, epochs=1, seed=1).fit(x, y).sample(0, 1).shape == (0, 8, 8, 1)
+    assert Augmenter(reusable, epochs=1, random_state=1).fit(x, y).sample(0, 1).shape == (
+        0,
+        8,
+        8,
+        1,
+    )
 
 
 @pytest.mark.slow
@@ -240,8 +277,9 @@ def test_a_conditional_model_does_not_depend_on_which_classes_are_filled_up(rng)
     some, more = _gan(models.ACGAN, sampling_strategy={2: 6}), _gan(models.ACGAN)
     some.fit_resample(x, y)
     more.fit_resample(x, y)
-    np.testing.assert_array_equal(some.sample(3, 2), more.sample(3, 2))
-    np.testing.assert_array_equal(some.sample(3, 2), _gan(models.ACGAN).fit(x, y).sample(3, 2))
+    drawn = some.sample(3, 2, seed=1)
+    np.testing.assert_array_equal(drawn, more.sample(3, 2, seed=1))
+    np.testing.assert_array_equal(drawn, _gan(models.ACGAN).fit(x, y).sample(3, 2, seed=1))
 
 
 def test_a_reusable_model_of_other_classes_is_refused(rng):
@@ -252,43 +290,46 @@ def test_a_reusable_model_of_other_classes_is_refused(rng):
         Augmenter(reusable).fit(x, np.arange(10) % 5)
 
 
-@pytest.mark.parametrize("settings", [{}, {"n_classes": 1}])
-def test_a_gan_refuses_patience_before_training(settings, rng, monkeypatch):
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_gan_refuses_patience_before_training(conditional, rng, monkeypatch):
     monkeypatch.setattr(models.CGAN, "fit", _no_training)
-    make = functools.partial(SMALL_GAN, **settings)
+    augmenter = Augmenter(SMALL_GAN, conditional=conditional, patience=3)
     with pytest.raises(ValueError, match="a GAN trains all its epochs.* leave patience None"):
-        Augmenter(make, patience=3).fit(rng.random((6, 8, 8, 1)), np.arange(6) % 2)
+        augmenter.fit(rng.random((6, 8, 8, 1)), np.arange(6) % 2)
 
 
 SMALL_GAN = functools.partial(models.CGAN, latent_dim=4, filters=4)
-ONE_CLASS_GAN = functools.partial(SMALL_GAN, n_classes=1)
 # Of two classes where one model has all; compiled once, for all samplers.
 MODELS = {
     name: models.ReusableModel(
         functools.partial(make, image_shape=(8, 8, 1)),
         optimizer="adam",
-        **backend.convolution_compile_options(),
     )
     for name, make in {
         "VAE": SMALL_VAE,
         "VampVAE": functools.partial(SMALL_VAE, model_class=models.VampVAE),
         "RHVAE": functools.partial(models.chadebec_rhvae, hidden=(4,), n_leapfrog=1),
-        "GAN": ONE_CLASS_GAN,
+        "GAN": SMALL_GAN,
         "CGAN": functools.partial(SMALL_GAN, n_classes=2),
         "ACGAN": functools.partial(models.ACGAN, n_classes=2, latent_dim=4, filters=4),
         "ALI": functools.partial(models.ALI, n_classes=2, latent_dim=4, filters=4),
     }.items()
 }
+OF_A_VAE = ["prior", "uniform", "gaussian_mixture"]
 FITS = {
-    "VAE": ["prior", "uniform"],
-    "VampVAE": ["prior", "uniform", "vamp"],
-    "RHVAE": ["prior", "uniform", "random_walk", "hmc"],
+    "VAE": OF_A_VAE,
+    "VampVAE": [*OF_A_VAE, "vamp"],
+    "RHVAE": [*OF_A_VAE, "random_walk", "hmc"],
     "GAN": ["prior", "rejection", "metropolis_hastings"],
     "CGAN": ["prior", "rejection", "metropolis_hastings"],
     "ACGAN": ["prior", "rejection", "metropolis_hastings"],
     "ALI": ["prior"],
 }
-SAMPLERS = list(dict.fromkeys(sampler for fitting in FITS.values() for sampler in fitting))
+SAMPLERS = {
+    **sampling.SAMPLERS,
+    "gaussian_mixture": functools.partial(sampling.GaussianMixture, 2),
+    "metropolis_hastings": functools.partial(sampling.MetropolisHastings, chain_length=4),
+}
 
 
 def _no_training(*arguments, **keywords):
@@ -307,7 +348,7 @@ def two_classes(rng):
 def test_every_sampler_draws_from_a_model_it_fits_and_is_else_refused_before_training(
     model, sampler, two_classes, monkeypatch
 ):
-    augmenter = Augmenter(MODELS[model], sampler, epochs=1, chain_length=4)
+    augmenter = Augmenter(MODELS[model], SAMPLERS[sampler](), epochs=1)
     if sampler in FITS[model]:
         images = augmenter.fit(*two_classes).sample(3, label=7)
         assert images.shape == (3, 8, 8, 1)
@@ -315,26 +356,19 @@ def test_every_sampler_draws_from_a_model_it_fits_and_is_else_refused_before_tra
         assert 0 <= images.min() <= images.max() <= 1
         assert augmenter.sample(0, label=7).shape == (0, 8, 8, 1)
         return
-    monkeypatch.setattr(models.VAE, "fit", _no_training)
-    monkeypatch.setattr(models.CGAN, "fit", _no_training)
-    sentence = f"the sampler '{sampler}' needs an? .* which goes with {', '.join(FITS[model])}\\."
+    monkeypatch.setattr(models.GenerativeModel, "fit", _no_training)
+    sentence = f"the sampler .* needs an? .* which goes with {', '.join(FITS[model])}\\."
     with pytest.raises(ValueError, match=sentence):
         augmenter.fit(*two_classes)
 
 
-def test_a_function_that_draws_latent_points_is_no_sampler_of_a_gan(two_classes, monkeypatch):
-    monkeypatch.setattr(models.CGAN, "fit", _no_training)
-    with pytest.raises(ValueError, match="a function that returns latent points needs a VAE"):
-        Augmenter(SMALL_GAN, lambda model, n, seed: np.zeros((n, 4))).fit(*two_classes)
-
-
 def _selecting(model, **settings):
-    settings = {"sampler": "metropolis_hastings", "chain_length": 4, "epochs": 2, **settings}
-    return Augmenter(model, **settings)
+    settings = {"sampler": sampling.MetropolisHastings(4), "epochs": 2, **settings}
+    return Augmenter(model, **{"random_state": 0, **settings})
 
 
-@pytest.mark.parametrize(("model", "fits"), [(ONE_CLASS_GAN, 2), (SMALL_GAN, 1)])
-def test_held_out_images_calibrate_and_are_not_trained_on(model, fits, rng, monkeypatch):
+@pytest.mark.parametrize(("conditional", "fits"), [(False, 2), (True, 1)])
+def test_held_out_images_calibrate_and_are_not_trained_on(conditional, fits, rng, monkeypatch):
     x, y = rng.random((90, 8, 8, 1), dtype="float32"), np.repeat([3, 7], [70, 20])
     trained, held_out = [], []
 
@@ -346,14 +380,13 @@ def test_held_out_images_calibrate_and_are_not_trained_on(model, fits, rng, monk
         held_out.append((real_images, label))
 
     monkeypatch.setattr(models.CGAN, "fit", fit)
-    monkeypatch.setattr("dagen_keras.augment.augmenter.CalibratedDiscriminator", calibrated)
-    _selecting(model).fit(x, y)
+    monkeypatch.setattr("dagen_keras.sampling.samplers.CalibratedDiscriminator", calibrated)
+    _selecting(SMALL_GAN, conditional=conditional).fit(x, y)
     assert len(trained) == fits
     assert [len(images) for images, _ in held_out] == [7, 5]  # A tenth, but at least 5.
     assert [label for _, label in held_out] == ([0, 0] if fits == 2 else [0, 1])
-    if fits == 2:
-        assert all((labels == 0).all() for _, labels in trained)
-    used = np.concatenate([images for images, _ in trained + held_out])
+    assert {len(arrays) for arrays in trained} == {1 if fits == 2 else 2}
+    used = np.concatenate([images for images, *_ in trained + held_out])
     assert len(used) == 90
     assert {image.tobytes() for image in used} == {image.tobytes() for image in x}
 
@@ -363,36 +396,83 @@ def test_a_class_too_small_to_hold_images_out_is_refused(two_classes, monkeypatc
     x, y = two_classes
     with pytest.raises(ValueError, match="class 7 has 6 images; .* needs at least 5 held out"):
         _selecting(SMALL_GAN).fit(x[:17], y[:17])
-    for wrong in ({"held_out": 0}, {"held_out": 1.0}, {"chain_length": 0}):
-        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-            _selecting(SMALL_GAN, **wrong).fit(x, y)
+    for wrong in (0, 1.0):
+        with pytest.raises(ValueError, match="held_out must be a share"):
+            _selecting(SMALL_GAN, held_out=wrong).fit(x, y)
 
 
 def test_gans_of_one_class_each_that_select_are_seeded_and_survive_clone(two_classes):
     x, y = two_classes
-    augmenter = _selecting(MODELS["GAN"], seed=2)
+    augmenter = _selecting(MODELS["GAN"], random_state=2)
     new_x, new_y = augmenter.fit_resample(x, y)
     assert np.bincount(new_y).tolist() == [0, 0, 0, 11, 0, 0, 0, 11]
     assert augmenter.model_of(7).n_classes == 1
     again = clone(augmenter).fit(x, y)
-    assert again.get_params()["chain_length"] == 4
-    np.testing.assert_allclose(new_x[20:], again.sample(2, 7), atol=1e-6)
+    assert again.get_params()["sampler__chain_length"] == 4
+    np.testing.assert_allclose(new_x[20:], again.sample(2, 7, seed=2), atol=1e-6)
     # Each class has its own GAN and its own discriminator, whatever was asked for before.
-    sevens = again.sample(4, 7)
-    assert not np.array_equal(sevens, again.sample(4, 3))
-    np.testing.assert_array_equal(sevens, again.sample(4, 7))
+    sevens = again.sample(4, 7, seed=2)
+    assert not np.array_equal(sevens, again.sample(4, 3, seed=2))
+    np.testing.assert_array_equal(sevens, again.sample(4, 7, seed=2))
     assert not np.array_equal(sevens, again.sample(4, 7, seed=5))
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(again)).sample(4, 7), sevens)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(again)).sample(4, 7, seed=2), sevens)
 
 
-def test_another_sampler_after_training_needs_what_was_held_out(two_classes):
-    selecting = _selecting(MODELS["CGAN"]).fit(*two_classes).set_params(sampler="prior")
-    seed = backend.subseed(0, "samples", 7)
-    np.testing.assert_array_equal(
-        selecting.sample(3, 7), selecting.model_of(7).generate(np.ones(3, int), seed)
-    )
-    with pytest.raises(ValueError, match="'uniform' needs a VAE"):
-        selecting.set_params(sampler="uniform").sample(3, 7)
-    prior = _selecting(MODELS["CGAN"], sampler="prior").fit(*two_classes)
-    with pytest.raises(ValueError, match="held out from training: call fit"):
-        prior.set_params(sampler="rejection").sample(3, 7)
+def test_another_sampler_after_training_needs_to_be_fitted(two_classes):
+    selecting = _selecting(MODELS["CGAN"]).fit(*two_classes)
+    of_prior = selecting.model_of(7).generate(np.ones(3, int), backend.subseed(5, "samples", 7))
+    np.testing.assert_array_equal(selecting.sample(3, 7, 5, "prior"), of_prior)
+    with pytest.raises(ValueError, match=r"Uniform\(\) needs a VAE"):
+        selecting.sample(3, 7, sampler="uniform")
+    with pytest.raises(NotFittedError, match=r"Rejection\(\) is not fitted yet"):
+        selecting.sample(3, 7, sampler="rejection")
+    own = sampling.Rejection().fit(selecting.model_of(7), two_classes[0][:5], label=1)
+    assert selecting.sample(3, 7, sampler=own).shape == (3, 8, 8, 1)
+
+
+def test_labels_may_be_strings(imbalanced):
+    x, y = imbalanced
+    names = np.array(["bird", "cat", "dog"])
+    x_new, y_new = _augmenter(epochs=1).fit_resample(x, names[y])
+    assert y_new.dtype == names.dtype
+    assert dict(zip(*np.unique(y_new, return_counts=True), strict=True)) == dict.fromkeys(names, 12)
+    augmenter = _gan(models.ACGAN)
+    augmenter.fit_resample(x, names[y])
+    assert augmenter.classes_.tolist() == ["cat", "dog"]
+    assert augmenter.sampling_strategy_ == {"cat": 8, "dog": 9}
+    assert augmenter.sample(2, "dog").shape == (2, 8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "sampler"),
+    [
+        ("VAE", sampling.GaussianMixture(2)),
+        ("VampVAE", "vamp"),
+        ("RHVAE", sampling.HMC(n_steps=3)),
+        ("GAN", sampling.MetropolisHastings(4)),
+        ("ACGAN", "rejection"),
+    ],
+)
+def test_a_saved_augmenter_draws_as_it_did_and_can_be_fitted_anew(
+    model, sampler, two_classes, tmp_path
+):
+    x, y = two_classes
+    names = np.array(["", "", "", "three", "", "", "", "seven"])[y]
+    augmenter = Augmenter(MODELS[model], sampler, epochs=1, random_state=3).fit(x, names)
+    augmenter.save(tmp_path / "saved")
+    files = {path.suffix for path in (tmp_path / "saved").iterdir()}
+    assert files == {".json", ".keras", ".npz"}
+    loaded = Augmenter.load(tmp_path / "saved")
+    assert loaded.classes_.tolist() == augmenter.classes_.tolist() == ["seven", "three"]
+    assert loaded.histories_ == augmenter.histories_
+    for label in augmenter.classes_:
+        drawn = augmenter.sample(3, label, seed=1)
+        np.testing.assert_array_equal(loaded.sample(3, label, seed=1), drawn)
+    assert (loaded.epochs, repr(loaded.sampler)) == (1, repr(augmenter._fitted["three"][1]))
+    again = clone(loaded).fit(x, names)
+    drawn = augmenter.sample(3, "seven", seed=1)
+    np.testing.assert_allclose(again.sample(3, "seven", seed=1), drawn, atol=1e-6)
+    with pytest.raises(ValueError, match="is there already"):
+        augmenter.save(tmp_path / "saved")
+    with pytest.raises(ValueError, match="no saved Augmenter at"):
+        Augmenter.load(tmp_path)

@@ -84,7 +84,7 @@ def test_learns_two_classes_then_saves_and_loads(name, rng, tmp_path):
     classifier.compile(
         optimizer=keras.optimizers.Adam(3e-3),
         loss="sparse_categorical_crossentropy",
-        **backend.convolution_compile_options(),
+        **backend.compile_options(),
     )
     classifier.fit(x, y, epochs=40, batch_size=16, verbose=0)
     probabilities = models.predict(classifier, x, batch_size=32)

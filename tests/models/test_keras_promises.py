@@ -61,7 +61,7 @@ LABELS = np.arange(12) % CLASSES
 def _compiled(build, optimizer="sgd", **settings):
     with backend.seeded(0):
         model = build(**settings)
-    model.compile(optimizer, **backend.dense_compile_options())
+    model.compile(optimizer, **backend.compile_options(steps_per_execution=10))
     return model
 
 
@@ -267,3 +267,131 @@ def test_one_watch_stops_at_nan_and_it_does_not_make_a_gpu_wait(build, images, m
         [thread] = readers
         readers.clear()
         assert (thread is threading.main_thread()) == (keras.backend.backend() == "tensorflow")
+
+
+@every_gan
+def test_a_gan_maps_no_images_to_themselves(build, images):
+    gan = _compiled(build)
+    for ask in (gan, gan.predict, gan.predict_on_batch):
+        with pytest.raises(ValueError, match=f"a {type(gan).__name__} maps no images to anything"):
+            ask(images)
+    # Nothing is lost by the question.
+    assert gan.generate(LABELS, seed=0).shape == images.shape
+    assert np.isfinite(_loss(gan, images, LABELS))
+
+
+@every_model
+def test_compile_takes_what_is_fastest_here_unless_told_otherwise(build):
+    model = build()
+    model.compile("sgd")
+    expected = keras.backend.backend() != "tensorflow" or backend.on_gpu()
+    assert model.jit_compile is expected and model.steps_per_execution == 1
+    model.compile("sgd", jit_compile=True, steps_per_execution=3)
+    assert model.jit_compile is True and model.steps_per_execution == 3
+
+
+@every_vae
+def test_only_a_vae_has_a_divergence_that_may_be_chosen(build):
+    model = build()
+    for name in ("divergence", "divergence_weight", "lambda_", "set_divergence_weight"):
+        assert hasattr(model, name) == (type(model) is models.VAE)
+
+
+class _Seen(keras.callbacks.Callback):
+    """The epochs and batches of a training, and the images that each epoch's batches had."""
+
+    def __init__(self, monkeypatch):
+        super().__init__()
+        self.epochs, self.batches, self.rows = [], 0, []
+        original = models.ShuffledBatches.__getitem__
+
+        def getitem(batches, index):
+            found = original(batches, index)
+            self.rows.append((index, len(found), found[0].sum(axis=(1, 2, 3))))
+            return found
+
+        monkeypatch.setattr(models.ShuffledBatches, "__getitem__", getitem)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+
+
+@pytest.mark.parametrize("build", [VAES["VAE"], GANS["CGAN"]], ids=["VAE", "CGAN"])
+def test_few_images_are_each_seen_once_an_epoch_in_orders_of_keras_seed(build, monkeypatch):
+    images = np.arange(11).reshape(11, 1, 1, 1) / 11 * np.ones((1, *SHAPE))
+    labels = {"y": np.arange(11) % 3} if build is GANS["CGAN"] else {}
+    weights, orders = [], []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        seen = _Seen(monkeypatch)
+        model = build()
+        model.compile("sgd")
+        history = model.fit(
+            images, **labels, batch_size=4, epochs=5, verbose=0, callbacks=seen
+        ).history
+        monkeypatch.undo()
+        assert (seen.epochs, seen.batches) == ([0, 1, 2, 3, 4], 15)
+        assert len(history["loss"]) == 5
+        rows = [row for _, row in sorted({i: (n, r) for i, n, r in seen.rows}.items())]
+        assert {n for n, _ in rows} == {2 if labels else 1}
+        order = np.concatenate([row for _, row in rows]).reshape(5, 11).round(3)
+        assert (np.sort(order, axis=1) == np.sort(order[0])).all()
+        assert len({tuple(one) for one in order}) == 5
+        orders.append(order)
+        weights.append(np.concatenate([np.ravel(w) for w in model.get_weights()]))
+    np.testing.assert_array_equal(*orders[:2])
+    np.testing.assert_array_equal(*weights[:2])
+    assert not np.array_equal(orders[0], orders[2])
+
+
+def test_what_keras_does_with_arrays_it_still_does(images):
+    model = _compiled(_vae)
+    model.compile("sgd")
+    history = model.fit(images, epochs=2, validation_split=0.25, verbose=0).history
+    assert len(history["val_loss"]) == 2
+    history = model.fit(images, epochs=3, initial_epoch=1, validation_data=(images,), verbose=0)
+    assert history.epoch == [1, 2]
+
+
+@every_model
+def test_generate_draws_by_a_seed_or_anew(build):
+    model = build()
+    few = 4 if model.n_classes == 1 else np.arange(4) % CLASSES
+    one, other = model.generate(few, seed=1), model.generate(few, seed=2)
+    assert one.shape == (4, *SHAPE) and one.dtype == np.float32
+    assert 0 <= one.min() <= one.max() <= 1
+    np.testing.assert_array_equal(one, model.generate(few, seed=1))
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(model.generate(few), model.generate(few))
+    none = 0 if model.n_classes == 1 else np.zeros(0, int)
+    assert model.generate(none).shape == (0, *SHAPE)
+    with pytest.raises(ValueError, match=r"the sampler .* needs .* which goes with prior"):
+        model.generate(few, 1, "vamp" if type(model) is not models.VampVAE else "hmc")
+    for wrong in (-1, 2.5) if model.n_classes == 1 else (np.full(2, 7), 3):
+        with pytest.raises(ValueError, match="n must be an integer|labels must "):
+            model.generate(wrong)
+
+
+@pytest.mark.parametrize("kind", [models.CGAN, models.ALI])
+def test_a_gan_of_one_class_needs_no_labels(kind, images):
+    found = []
+    for labels in (None, np.zeros(12, int)):
+        with backend.seeded(0):
+            gan = kind(SHAPE, latent_dim=4, filters=2, seed=0)
+        gan.compile("sgd")
+        keras.utils.set_random_seed(0)
+        gan.fit(images, labels, epochs=2, batch_size=5, verbose=0)
+        found.append([np.array(weight) for weight in gan.get_weights()])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(gan.generate(3, seed=1), gan.generate(np.zeros(3, int), seed=1))
+
+
+def test_a_vae_encodes_to_its_posteriors_means(images):
+    vae = _vae()
+    np.testing.assert_allclose(vae.encode(images), vae.encoder(images)[0], atol=1e-6)
+    with pytest.raises(ValueError, match="Divide by 255"):
+        vae.encode(images * 255)

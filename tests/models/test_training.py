@@ -14,7 +14,7 @@ def _build():
 
 def _reusable():
     return models.ReusableModel(
-        _build, optimizer="rmsprop", **backend.convolution_compile_options(tiny_batches=True)
+        _build, optimizer="rmsprop", **backend.compile_options(steps_per_execution=20)
     )
 
 
@@ -161,9 +161,7 @@ def test_an_epoch_a_pass_takes_the_steps_of_one_epoch_of_all(images, passes):
     """Four images in batches of three: two steps a pass, each pass in an order of its own."""
     found = []
     for windows in (1, passes):
-        model = models.ReusableModel(
-            _build, optimizer="rmsprop", **backend.convolution_compile_options()
-        ).fresh(0)
+        model = models.ReusableModel(_build, optimizer="rmsprop").fresh(0)
         history = models.fit_passes(model, images, passes, 3, seed=1, windows=windows)
         assert len(history.history["loss"]) == windows
         assert int(model.optimizer.iterations) == 2 * passes

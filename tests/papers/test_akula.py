@@ -9,13 +9,13 @@ import pytest
 from study.untrained import EMPTY, check_adam, finder, ids, record_fits, spy
 from study.verdicts import around, check_reproduced, decide, ids_where, missed, named
 
-from dagen_keras import models, papers
+from dagen_keras import models, papers, sampling
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import Dataset
 from dagen_keras.evaluate import FeatureSpace, nearest_training_distance
 from dagen_keras.papers.akula import cells, generators, protocol, report
 from dagen_keras.papers.akula.protocol import GANS, VAES
-from dagen_keras.sampling import discriminator
+from dagen_keras.sampling import discriminator, samplers
 from dagen_keras.study import Bench
 from dagen_keras.study.judge import Judge, reserved
 from dagen_keras.study.packing import picture, unpack
@@ -108,7 +108,7 @@ def test_what_reaches_a_gans_training_and_its_calibration(bench, fits, monkeypat
 
 
 def test_chains_start_at_held_out_images_have_k_proposals_and_restart(bench, fits, monkeypatch):
-    asked = spy(monkeypatch, discriminator, "select_by_metropolis_hastings")
+    asked = spy(monkeypatch, samplers, "select_by_metropolis_hastings")
     cell = find("samples", method="MH-GAN")
     images, said = generators.drawn(cell, bench)
     found, real = generators.gans(cell, bench)[0], generators.real_images(cell, bench)
@@ -129,18 +129,19 @@ def test_what_reaches_a_vaes_training_and_how_it_is_drawn_from(
 ):
     drawn = []
 
-    def sampler(name):
-        return lambda model, n, seed: drawn.append((name, n)) or np.zeros((n, 3), "float32")
+    def points(sampler, model, n, seed):
+        drawn.append((repr(sampler), n))
+        return np.zeros((n, 3), "float32")
 
-    for name in ("prior", "random_walk"):
-        monkeypatch.setitem(generators.SAMPLERS, name, sampler(name))
+    for kind_of in (sampling.Prior, sampling.RandomWalk):
+        monkeypatch.setattr(kind_of, "points", points)
     cell = find("samples", method=method)
     (images, said), real = generators.drawn(cell, bench), generators.real_images(cell, bench)
     for fit, seen in zip(fits, real.seen, strict=True):
         check_adam(fit.model, 2e-3, 0.9)
         assert (fit.kind, fit.passes, fit.sizes) == (kind, 2, [16, 4, 16])
         assert ids(fit.images) == ids(seen) and not fit.stopping
-    name, n = "prior" if method == "VAE" else "random_walk", TRAIN + TEST
+    name, n = "Prior()" if method == "VAE" else "RandomWalk()", TRAIN + TEST
     assert drawn == 2 * [(name, n)] == [(name, len(own)) for own in images]
     assert said["settled"] == pytest.approx(0.5) and said["judge_accuracy"] == 0.9
 

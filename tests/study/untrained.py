@@ -142,8 +142,8 @@ def toy_bench(monkeypatch, cells, data, reserve):
         bench.scored.append(place(images))
         return np.eye(data.n_classes)[[labels[one] for one in bench.scored[-1]]]
 
-    def sample(augmenter, n, label):
-        bench.sampled.append(augmenter.sampler)
+    def sample(augmenter, n, label, seed=None, sampler=None):
+        bench.sampled.append(sampler or augmenter.sampler)
         return POOL[label :: data.n_classes][:n]
 
     monkeypatch.setattr(Augmenter, "sample", sample)

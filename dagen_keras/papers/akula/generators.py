@@ -13,7 +13,7 @@ from dagen_keras import backend, evaluate, models
 from dagen_keras.augment import ClassicTransforms
 from dagen_keras.checks import RunError
 from dagen_keras.papers.akula.protocol import CLASSES, LOOKS, METHODS
-from dagen_keras.sampling import SAMPLERS, CalibratedDiscriminator
+from dagen_keras.sampling import SAMPLERS, CalibratedDiscriminator, sampler_of
 from dagen_keras.sampling.calibration import reliability
 from dagen_keras.study.bench import Fitted
 from dagen_keras.study.judge import Judge, accuracy, fell, judge_of, reserved
@@ -131,7 +131,6 @@ def vaes(cell, bench):
             (kind, shape, s),
             lambda: VAES[kind](s.latent_dim, shape, s.filters),
             optimizer=lambda: keras.optimizers.Adam(s.rate),
-            **backend.convolution_compile_options(),
         )
         for name, images in zip(real.names, real.seen, strict=True):
             seed = backend.subseed(cell.seed, kind, name)
@@ -154,9 +153,8 @@ def gans(cell, bench, together=False):
         shape = bench.data(cell.dataset).image_shape
         reusable = bench.reusable(
             ("gan", shape, s),
-            lambda: models.CGAN(shape, 1, latent_dim=s.latent_dim, filters=s.filters),
+            lambda: models.CGAN(shape, latent_dim=s.latent_dim, filters=s.filters),
             optimizer=lambda: models.gan_optimizer(s.rate),
-            **backend.convolution_compile_options(),
         )
         for name, seen, held_out in zip(real.names, real.seen, real.held_out, strict=True):
             seed = backend.subseed(cell.seed, "gan", name)
@@ -190,10 +188,12 @@ def calibrated(calibration):
 
 def choose(discriminators, cell, n, what):
     """n images of each class, chosen in the cell's way; and what that took, of all together."""
+    settings = {"chain_length": cell.chain_length} if cell.chain_length else {}
+    sampler = SAMPLERS[METHODS[cell.method][1]](**settings)
     start, chosen = time.perf_counter(), []
     for label, one in enumerate(discriminators):
         seed = backend.subseed(cell.seed, what, cell.method, cell.chain_length, label)
-        chosen.append(one.select(METHODS[cell.method][1], n, seed, cell.chain_length or 1))
+        chosen.append(sampler.select(one, n, seed))
     n *= len(chosen)
     return [one.images for one in chosen], {
         "acceptance_rate": float(np.mean([one.acceptance_rate for one in chosen])),
@@ -208,9 +208,9 @@ def decode(fitted, cell, n):
     start, images, unmoved = time.perf_counter(), [], []
     for label, one in enumerate(fitted):
         model, seed = one.model, backend.subseed(cell.seed, "drawn", cell.method, label)
-        latent = SAMPLERS[METHODS[cell.method][1]](model, n, seed)
+        latent = sampler_of(METHODS[cell.method][1], model).points(model, n, seed)
         images.append(models.predict(model.decoder, latent))
-        codes = model.metric.centroids if hasattr(model, "metric") else []
+        codes = model.metric.centroids if "metric" in model.offers else []
         codes = set(map(tuple, np.asarray(codes)))
         unmoved += [point in codes for point in map(tuple, latent)]
     seconds = (time.perf_counter() - start) / len(unmoved)

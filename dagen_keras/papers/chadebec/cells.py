@@ -16,7 +16,7 @@ from dagen_keras.augment import Augmenter, ClassicTransforms, augment_by_factor
 from dagen_keras.datasets import oasis
 from dagen_keras.evaluate import balanced_accuracy, nearest_training_distance
 from dagen_keras.papers.chadebec.protocol import ALONE, METHODS, RAW
-from dagen_keras.sampling import SAMPLERS, manifold
+from dagen_keras.sampling import manifold, sampler_of
 from dagen_keras.sampling.manifold.geodesics import derivatives
 from dagen_keras.sampling.manifold.metric import multiply
 from dagen_keras.study.bench import Fitted
@@ -91,7 +91,6 @@ def generator(cell, bench, model, image_shape):
         ("generator", model, image_shape, hidden, rate, n_leapfrog),
         build,
         optimizer=functools.partial(keras.optimizers.Adam, rate),
-        **backend.convolution_compile_options(),  # Steps one by one: `fit_passes` looks at each.
     )
 
 
@@ -107,7 +106,7 @@ def class_wise(cell, bench, parts):
             epochs=cell.generators.passes,
             patience=cell.generators.patience,
             batch_size=GENERATOR_BATCH,
-            seed=backend.subseed(cell.seed, "generator", model),
+            random_state=backend.subseed(cell.seed, "generator", model),
         ).fit(x, y)
         losses = [history["loss"] for history in augmenter.histories_.values()]
         cut = [fell(own) for own in losses if len(own) == cell.generators.passes]
@@ -126,7 +125,7 @@ def class_wise(cell, bench, parts):
 
 def draw(augmenter, method, n):
     """`n` images of each class and their labels, by a method's sampler."""
-    return augmenter.set_params(sampler=METHODS[method][1]).sample_each(n)
+    return augmenter.sample_each(n, augmenter.random_state, METHODS[method][1])
 
 
 def training_set(cell, bench, parts):
@@ -271,7 +270,8 @@ def latent(cell, bench):
     model, sampler = METHODS[cell.method]
     fitted, losses = of_all_classes(cell, bench, model)
     x, y = reduced(bench.data(cell.dataset))
-    drawn = SAMPLERS[sampler](fitted.model, COMPARED, backend.subseed(cell.seed, cell.method))
+    vae, seed = fitted.model, backend.subseed(cell.seed, cell.method)
+    drawn = sampler_of(sampler, vae).points(vae, COMPARED, seed)
     mean, _ = models.predict(fitted.model.encoder, x)
     some = np.random.default_rng(0).permutation(len(x))[:SHOWN]
     return {

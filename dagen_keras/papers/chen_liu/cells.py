@@ -30,7 +30,7 @@ def vae(bench, method, image_shape, weight=1.0):
         ("vae", method, image_shape, weight),
         lambda: models.chen_liu_vae(LATENT_DIM, image_shape, divergence, weight, **activations),
         optimizer="adam",
-        **backend.dense_compile_options(),
+        **backend.compile_options(steps_per_execution=10),
     )
 
 
@@ -186,9 +186,10 @@ def training_set(cell, bench):
         vae(bench, cell.method, data.image_shape, cell.weight),
         epochs=cell.augmentation.passes,
         batch_size=BATCH,
-        seed=backend.subseed(cell.seed, "vae"),
+        random_state=backend.subseed(cell.seed, "vae"),
     ).fit(x, y)
-    new = augmenter.sample_each(-(-cell.augmentation.generated // len(augmenter.classes_)))
+    each = -(-cell.augmentation.generated // len(augmenter.classes_))
+    new = augmenter.sample_each(each, augmenter.random_state)
     return *map(np.concatenate, zip((x, y), new, strict=True)), augmenter
 
 

@@ -10,6 +10,7 @@ from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms
 from dagen_keras.evaluate import macro_f1
 from dagen_keras.papers.garay_maestre.protocol import ADJUSTED, EXTREME
+from dagen_keras.papers.garay_maestre.released import ReleasedVAE
 from dagen_keras.study.judge import judge_of, partition, reserved
 from dagen_keras.study.packing import png
 
@@ -70,7 +71,7 @@ def vae_epochs(images_per_class, share):
 def class_wise_vaes(cell, bench, released=False):
     """An `Augmenter` of one VAE a class, fitted for the cell; shared by cells of the same VAEs."""
     data, images = bench.data(cell.dataset), cell.vae_images or "same"
-    model_class = models.ReleasedVAE if released else models.VAE
+    model_class = ReleasedVAE if released else models.VAE
     key = ("vaes", cell.dataset, cell.seed, cell.train_size, cell.latent_dim, images, released)
 
     def fit():
@@ -80,7 +81,7 @@ def class_wise_vaes(cell, bench, released=False):
             "uniform" if released else cell.vae.sampling,
             epochs=vae_epochs(cell.train_size // data.n_classes, cell.vae.epochs_share),
             batch_size=VAE_BATCH,
-            seed=backend.subseed(cell.seed, "vae"),
+            random_state=backend.subseed(cell.seed, "vae"),
         ).fit(x, y)
 
     return bench.fitted((*key, cell.vae, cell.images), fit)
@@ -91,13 +92,14 @@ def _vae(bench, latent_dim, image_shape, model_class):
         ("vae", latent_dim, image_shape, model_class),
         lambda: models.garay_maestre_vae(latent_dim, image_shape, model_class),
         optimizer="rmsprop",
-        **backend.convolution_compile_options(tiny_batches=True),
+        **backend.compile_options(steps_per_execution=20),
     )
 
 
 def pool_of(augmenter, per_class):
     """So many images of each class's VAE and their labels, the classes taking turns."""
-    images = np.stack([augmenter.sample(per_class, c) for c in augmenter.classes_], axis=1)
+    seed, classes = augmenter.random_state, augmenter.classes_
+    images = np.stack([augmenter.sample(per_class, c, seed) for c in classes], axis=1)
     return images.reshape(-1, *images.shape[2:]), np.tile(augmenter.classes_, per_class)
 
 
@@ -270,7 +272,8 @@ def kept_as_released(method, rows):
 
 def samples(cell, bench):
     """A picture of synthetic images, a row a class (Fig. 2), as PNG in base64."""
-    images, _ = class_wise_vaes(cell, bench).sample_each(COLUMNS)
+    augmenter = class_wise_vaes(cell, bench)
+    images, _ = augmenter.sample_each(COLUMNS, augmenter.random_state)
     return {"png": png(images, columns=COLUMNS)}
 
 
@@ -285,7 +288,7 @@ def vae_losses(cell, bench):
     x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
     images = x[y == y.min()]
     found = {}
-    for name, model_class in (("exact", models.VAE), ("released", models.ReleasedVAE)):
+    for name, model_class in (("exact", models.VAE), ("released", ReleasedVAE)):
         vae = _vae(bench, cell.latent_dim, data.image_shape, model_class)
         vae = vae.fresh(backend.subseed(cell.seed, "vae"))
         passes = vae_epochs(cell.train_size // data.n_classes, cell.vae.epochs_share)

@@ -160,7 +160,6 @@ def adversarial(bench, gan, shape, n_classes, model, mask=True, diff_augment=Fal
         ("gan", model, mask, diff_augment, shape, n_classes, tuple(arguments.items()), gan.rate),
         build,
         optimizer=lambda: models.gan_optimizer(gan.rate),
-        **backend.convolution_compile_options(),
     )
 
 
