@@ -20,6 +20,18 @@ def integer(value, name, least=1):
     return int(value)
 
 
+def image_shape(value):
+    """`value` as an image's (height, width, channels), a tuple of `int`.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    sides = value if isinstance(value, list | tuple) else ()
+    if len(sides) != 3 or not all(isinstance(n, numbers.Integral) and n > 0 for n in sides):
+        raise ValueError(f"image_shape must be (height, width, channels); got {value!r}.")
+    return tuple(map(int, sides))
+
+
 def images(x, name="images"):
     """`x` as float32 images of shape (n, height, width, channels) with pixels in [0, 1].
 

@@ -1,13 +1,14 @@
 """The papers' classifiers."""
 
-import numbers
-
 import keras
 from keras import layers
+
+from dagen_keras import checks
 
 
 def garay_maestre_classifier(n_classes=10, image_shape=(28, 28, 1)):
     """The CNN of Garay-Maestre et al., Table 1: images to class probabilities (n, n_classes)."""
+    _check(n_classes, image_shape, smallest=4)
     return keras.Sequential(
         [
             keras.Input(image_shape),
@@ -106,13 +107,8 @@ def densenet(n_classes=10, image_shape=(28, 28, 1), growth_rate=10, depth=20, re
         ValueError: if an argument is not as described, or a transition would keep no channel.
     """
     _check(n_classes, image_shape, smallest=4)
-    if not isinstance(growth_rate, numbers.Integral) or growth_rate < 1:
-        raise ValueError(f"growth_rate must be an integer of 1 or more; got {growth_rate!r}.")
-    if not isinstance(depth, numbers.Integral) or depth < 10:
-        raise ValueError(
-            "depth must be an integer of 10 or more, for a layer in each dense block; "
-            f"got {depth!r}."
-        )
+    checks.integer(growth_rate, "growth_rate")
+    checks.integer(depth, "depth", least=10)  # For a layer in each dense block.
     if not 0 < reduction <= 1:
         raise ValueError(f"reduction must be in (0, 1]; got {reduction!r}.")
     images = keras.Input(image_shape, name="images")
@@ -229,13 +225,8 @@ def _batch_norm():
 
 
 def _check(n_classes, image_shape, smallest):
-    if not isinstance(n_classes, numbers.Integral) or n_classes < 2:
-        raise ValueError(f"n_classes must be an integer of 2 or more; got {n_classes!r}.")
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise ValueError(
-            f"image_shape must be (height, width, channels); got {tuple(image_shape)}."
-        )
-    if min(image_shape[:2]) < smallest:
+    checks.integer(n_classes, "n_classes", least=2)
+    if min(checks.image_shape(image_shape)[:2]) < smallest:
         raise ValueError(
             f"image_shape must have a height and a width of at least {smallest}; "
             f"got {tuple(image_shape)}."

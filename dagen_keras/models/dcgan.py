@@ -6,8 +6,6 @@ leaky ReLU (slope 0.2) in what takes images. Images are in [0, 1] outside and [-
 discriminators have dropout and no batch norm, so that real and generated images may share a batch.
 """
 
-import numbers
-
 import keras
 from keras import layers
 
@@ -119,10 +117,8 @@ def sizes(image_shape, **others):
     Raises:
         ValueError: if no network can have these sizes.
     """
-    sides = image_shape if isinstance(image_shape, list | tuple) else ()
-    if len(sides) != 3 or not all(isinstance(n, numbers.Integral) and n > 0 for n in sides):
-        raise ValueError(f"image_shape must be (height, width, channels); got {image_shape!r}.")
-    return tuple(map(int, sides)), *(checks.integer(n, name) for name, n in others.items())
+    integers = (checks.integer(n, name) for name, n in others.items())
+    return checks.image_shape(image_shape), *integers
 
 
 def _doublings(image_shape):

@@ -24,13 +24,13 @@ def garay_maestre_encoder(latent_dim, image_shape=(28, 28, 1)):
 
     Args:
         latent_dim: dimension of the latent space (the paper's LS).
-        image_shape: (height, width, channels), height and width even.
+        image_shape: (height, width, channels).
 
     Returns:
         A model from images (n, *image_shape) to two arrays (n, latent_dim).
     """
     latent_dim = checks.integer(latent_dim, "latent_dim")
-    _check_even(image_shape)
+    image_shape = checks.image_shape(image_shape)
     images = keras.Input(image_shape, name="images")
     x = layers.Conv2D(image_shape[-1], 2, padding="same", activation="relu")(images)
     x = layers.Conv2D(64, 2, strides=2, padding="same", activation="relu")(x)
@@ -46,22 +46,24 @@ def garay_maestre_decoder(latent_dim, image_shape=(28, 28, 1)):
 
     Args:
         latent_dim: dimension of the latent space (the paper's LS).
-        image_shape: (height, width, channels), height and width even.
+        image_shape: (height, width, channels); of an odd side the last row or column is cut off.
 
     Returns:
         A model from (n, latent_dim) to (n, *image_shape).
     """
     latent_dim = checks.integer(latent_dim, "latent_dim")
-    _check_even(image_shape)
-    height, width, channels = image_shape
+    height, width, channels = checks.image_shape(image_shape)
+    rows, columns = -(-height // 2), -(-width // 2)
     latent = keras.Input((latent_dim,), name="latent")
     x = layers.Dense(128, activation="relu")(latent)
-    x = layers.Dense(height // 2 * (width // 2) * 64, activation="relu")(x)
-    x = layers.Reshape((height // 2, width // 2, 64))(x)
+    x = layers.Dense(rows * columns * 64, activation="relu")(x)
+    x = layers.Reshape((rows, columns, 64))(x)
     x = layers.Conv2DTranspose(64, 3, padding="same", activation="relu")(x)
     x = layers.Conv2DTranspose(64, 3, padding="same", activation="relu")(x)
     x = layers.Conv2DTranspose(64, 3, strides=2, padding="valid", activation="relu")(x)
     images = layers.Conv2D(channels, 2, padding="valid", activation="sigmoid")(x)
+    if height % 2 or width % 2:
+        images = layers.Cropping2D(((0, height % 2), (0, width % 2)))(images)
     return keras.Model(latent, images, name="decoder")
 
 
@@ -84,7 +86,7 @@ def chadebec_encoder(
         A model from images (n, *image_shape) to two arrays (n, latent_dim).
     """
     latent_dim = checks.integer(latent_dim, "latent_dim")
-    images, x = _hidden_layers(image_shape, hidden, "images")
+    images, x = _hidden_layers(checks.image_shape(image_shape), hidden, "images")
     outputs = _posterior(x, latent_dim, mean_activation, log_var_activation)
     return keras.Model(images, outputs, name="encoder")
 
@@ -96,6 +98,7 @@ def chadebec_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
     the logits before it.
     """
     latent_dim = checks.integer(latent_dim, "latent_dim")
+    image_shape = checks.image_shape(image_shape)
     latent, x = _hidden_layers((latent_dim,), hidden, "latent")
     x = layers.Dense(math.prod(image_shape), name="output")(x)
     x = layers.Reshape(image_shape)(x)
@@ -110,7 +113,7 @@ def chadebec_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
         diagonal of L, then its strictly lower part, row by row.
     """
     latent_dim = checks.integer(latent_dim, "latent_dim")
-    images, x = _hidden_layers(image_shape, hidden, "images")
+    images, x = _hidden_layers(checks.image_shape(image_shape), hidden, "images")
     return keras.Model(images, metric_entries(x, latent_dim), name="metric_network")
 
 
@@ -136,11 +139,3 @@ def _posterior(x, latent_dim, mean_activation=None, log_var_activation=None):
         layers.Dense(latent_dim, activation=mean_activation, name="mean")(x),
         layers.Dense(latent_dim, activation=log_var_activation, name="log_var")(x),
     ]
-
-
-def _check_even(image_shape):
-    if len(image_shape) != 3 or image_shape[0] % 2 or image_shape[1] % 2:
-        raise ValueError(
-            "image_shape must be (height, width, channels) with even height and width; "
-            f"got {tuple(image_shape)}."
-        )

@@ -1,0 +1,73 @@
+"""Every model that takes an image shape takes any, or says which it takes."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from dagen_keras import backend, models
+
+ODD = [(27, 31, 1), (31, 26, 4), (96, 96, 3), (9, 40, 2), (1, 1, 1)]
+SMALL = {"latent_dim": 4, "filters": 2}
+GENERATIVE = {
+    "garay_maestre_vae": functools.partial(models.garay_maestre_vae, 2),
+    "garay_maestre_vamp": functools.partial(
+        models.garay_maestre_vae, 2, model_class=models.VampVAE
+    ),
+    "chadebec_vae": functools.partial(models.chadebec_vae, hidden=(4,)),
+    "chadebec_rhvae": functools.partial(models.chadebec_rhvae, hidden=(4,), n_leapfrog=1),
+    "chen_liu_vae": models.chen_liu_vae,
+    "akula_vae": functools.partial(models.akula_vae, **SMALL),
+    "akula_rhvae": functools.partial(models.akula_rhvae, n_leapfrog=1, **SMALL),
+    "CGAN": functools.partial(models.CGAN, **SMALL),
+    "ACGAN": functools.partial(models.ACGAN, n_classes=2, **SMALL),
+    "ALI": functools.partial(models.ALI, **SMALL),
+}
+SMALLEST = {  # Of a side, by classifier.
+    models.garay_maestre_classifier: 4,
+    models.chen_liu_cnn: 4,
+    models.guruswamy_classifier: 8,
+    models.densenet: 4,
+    models.chadebec_mlp: 1,
+    models.chadebec_cnn: 44,
+}
+NAMES = [build.__name__ for build in SMALLEST]
+
+
+def _generated(model, n):
+    return model.generate(n if model.n_classes == 1 else np.arange(n) % 2, seed=0)
+
+
+@pytest.mark.parametrize("shape", ODD, ids=str)
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_a_generative_model_of_any_image_shape(name, shape):
+    images = _generated(GENERATIVE[name](image_shape=shape), 2)
+    assert images.shape == (2, *shape) and 0 <= images.min() <= images.max() <= 1
+
+
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_a_generative_model_trains_on_odd_sizes(name, rng):
+    with backend.seeded(0):
+        model = GENERATIVE[name](image_shape=(7, 9, 4))
+    model.compile("sgd")
+    images = rng.random((5, 7, 9, 4), dtype="float32")
+    labels = {} if model.n_classes == 1 else {"y": np.arange(5) % 2}
+    loss = model.fit(images, **labels, epochs=1, verbose=0).history["loss"]
+    assert np.isfinite(loss).all() and _generated(model, 3).shape == (3, 7, 9, 4)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28.5, 1), None])
+@pytest.mark.parametrize("build", [*GENERATIVE.values(), *SMALLEST], ids=[*GENERATIVE, *NAMES])
+def test_what_is_no_image_shape_is_refused(build, shape):
+    with pytest.raises(ValueError, match=r"image_shape must be \(height, width, channels\); got"):
+        build(image_shape=shape)
+
+
+@pytest.mark.parametrize(("build", "smallest"), SMALLEST.items(), ids=NAMES)
+def test_a_classifier_takes_any_shape_from_its_smallest_on(build, smallest):
+    for shape in ((smallest, smallest, 1), (smallest + 3, smallest + 6, 4)):
+        classifier = build(3, shape)
+        assert classifier(np.zeros((2, *shape), "float32")).shape == (2, 3)
+    if smallest > 1:
+        with pytest.raises(ValueError, match=f"a width of at least {smallest}; got"):
+            build(3, (smallest - 1, smallest, 1))
