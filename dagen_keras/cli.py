@@ -11,8 +11,12 @@ from pathlib import Path
 
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
-from dagen_keras.runs.lock import writer
-from dagen_keras.study.study import PROFILES
+
+try:
+    from dagen_keras.runs.lock import writer
+    from dagen_keras.study.study import PROFILES
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: the papers need pip install 'dagen-keras[papers]'.") from None
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 

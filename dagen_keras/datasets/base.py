@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,24 @@ from dagen_keras import checks
 
 class DataError(RuntimeError):
     """Data that cannot be had or cannot be read; says what was looked for and where."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a dataset before it is read.
+
+    Attributes:
+        title: how a table's title names it; bundled data is called so.
+        class_names: one string a class.
+        read: a function `read(directory, download, **options)` that returns the `Dataset`;
+            `directory` is a path or None.
+        options: names of what `load` may be told of it.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    read: Callable
+    options: frozenset = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,9 @@ from scipy import ndimage
 
 from dagen_keras.datasets.base import make_dataset
 
+DIGITS = tuple("0123456789")
+PHOTOS = ("temple", "flower")
+SHAPES = ("circle", "ring")
 DIGITS_TEST_PER_CLASS = 100
 SHAPES_PER_CLASS = 90
 
@@ -28,7 +31,7 @@ def digits():
         "digits",
         (x[~test], y[~test]),
         (x[test], y[test]),
-        [str(label) for label in range(10)],
+        DIGITS,
         "bundled digits: scikit-learn's 8x8 digits, resized to 28x28",
     )
 
@@ -38,6 +41,7 @@ def photos(image_size=32):
 
     The patches do not overlap; those of the right quarter of each photograph are the test part.
     """
+    _check_size(image_size)
     parts = {True: ([], []), False: ([], [])}
     for label, file_name in enumerate(("china.jpg", "flower.jpg")):
         photo = sklearn.datasets.load_sample_image(file_name)
@@ -51,7 +55,7 @@ def photos(image_size=32):
     return make_dataset(
         "photos",
         *(tuple(np.array(values) for values in parts[test]) for test in (False, True)),
-        ["temple", "flower"],
+        PHOTOS,
         f"bundled photos: {image_size}x{image_size} patches of two photographs",
     )
 
@@ -62,6 +66,7 @@ def shapes(image_size=50):
     Their centres differ by up to 1.5 pixels, and no image occurs twice.
     90 training and 90 test images a class, drawn with a fixed seed.
     """
+    _check_size(image_size)
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:image_size, :image_size] - (image_size - 1) / 2
     seen = set()
@@ -79,6 +84,9 @@ def shapes(image_size=50):
 
     y = np.repeat([0, 1], SHAPES_PER_CLASS)
     train, test = ((np.array([draw(label) for label in y]), y) for _ in range(2))
-    return make_dataset(
-        "shapes", train, test, ["circle", "ring"], "generated shapes: circles and rings"
-    )
+    return make_dataset("shapes", train, test, SHAPES, "generated shapes: circles and rings")
+
+
+def _check_size(image_size):
+    if not isinstance(image_size, int) or not 8 <= image_size <= 200:
+        raise ValueError(f"image_size must be an integer from 8 to 200; got {image_size!r}.")

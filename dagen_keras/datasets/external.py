@@ -1,118 +1,137 @@
-"""Datasets that the user has or TFDS fetches: `<name>.npz` or TFDS."""
+"""Datasets that the user has or libraries fetch: `<name>.npz`, TFDS, Keras."""
 
 import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from dagen_keras.datasets.base import DataError, make_dataset
-from dagen_keras.datasets.class_names import CIFAR10, CIFAR100, EMNIST_BALANCED, FASHION_MNIST
+
+KERAS = ("x_train", "y_train", "x_test", "y_test")
+MEDMNIST = tuple(f"{part}_images" for part in ("train", "val", "test"))
+MEDMNIST += tuple(f"{part}_labels" for part in ("train", "val", "test"))
 
 
 @dataclass(frozen=True)
-class Specification:
-    """What TFDS calls a dataset, if it has it, and its classes."""
+class Source:
+    """Where a dataset's arrays may be had.
 
-    tfds_name: str | None
-    class_names: tuple
-    title: str
-    transposed: bool = False
+    Attributes:
+        name: its name, and that of its `.npz`.
+        class_names: one string a class; empty: their numbers.
+        title: how its description begins; default: the name.
+        tfds, keras: what TFDS and `keras.datasets` call it, if they have it.
+    """
 
+    name: str
+    class_names: tuple[str, ...] = ()
+    title: str = ""
+    tfds: str | None = None
+    keras: str | None = None
 
-SPECIFICATIONS = {
-    "mnist": Specification("mnist", tuple("0123456789"), "MNIST"),
-    "fashion_mnist": Specification("fashion_mnist", FASHION_MNIST, "Fashion-MNIST"),
-    "emnist": Specification(
-        "emnist/balanced", EMNIST_BALANCED, "EMNIST (balanced)", transposed=True
-    ),
-    "nist_letters": Specification(None, tuple("AEIOUaeiou"), "NIST letters"),
-    "cifar10": Specification("cifar10", CIFAR10, "CIFAR-10"),
-    "cifar100": Specification("cifar100", CIFAR100, "CIFAR-100"),
-}
+    def load(self, directory, download):
+        """The dataset: of `<name>.npz`, else of TFDS, else, where TFDS is absent, of Keras.
 
-_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-
-
-def load(name, data_dir, download):
-    specification = SPECIFICATIONS[name]
-    if data_dir is not None and not data_dir.is_dir():
-        raise DataError(_not_found(name, data_dir, "the directory does not exist"))
-    npz = data_dir / f"{name}.npz" if data_dir else None
-    if npz is not None and npz.exists():
-        arrays = _read_npz(name, npz)
-    elif specification.tfds_name is None:
-        raise DataError(_not_found(name, data_dir, f"there is no '{name}.npz'"))
-    else:
-        arrays = _read_tfds(name, specification, data_dir, download)
-    n_train, n_test = len(arrays[1]), len(arrays[3])
-    return make_dataset(
-        name,
-        arrays[:2],
-        arrays[2:],
-        specification.class_names,
-        f"{specification.title}, {n_train:,} training and {n_test:,} test images",
-    )
-
-
-def _not_found(name, data_dir, reason):
-    tfds_name = SPECIFICATIONS[name].tfds_name
-    if tfds_name is None:
-        return (
-            f"Dataset '{name}' cannot be had: {reason}. Put '{name}.npz' with the arrays "
-            f"{', '.join(_ARRAYS)} (as in keras.datasets) into a directory, and name it with "
-            "--data-dir or DAGEN_DATA_DIR."
+        Raises:
+            DataError: if it cannot be had; says what was looked for, where, and how to supply it.
+        """
+        if directory is not None and not directory.is_dir():
+            raise DataError(self.not_found(directory, "the directory does not exist"))
+        arrays = self.arrays(directory, download)
+        names = self.class_names or tuple(map(str, range(1 + int(np.max(arrays[1])))))
+        description = (
+            f"{self.title or self.name}, {len(arrays[1]):,} training and {len(arrays[3]):,} "
+            "test images"
         )
-    place = f"'{data_dir}'" if data_dir else "TFDS's default directory"
-    return (
-        f"Dataset '{name}' cannot be had: {reason}.\n"
-        f"  Looked for: '{name}.npz' or a prepared TFDS dataset '{tfds_name}' in {place}.\n"
-        f"  To supply it, either put '{name}.npz' with the arrays {', '.join(_ARRAYS)} (as in "
-        f"keras.datasets) there,\n"
-        f"  or prepare it on a machine with a network, "
-        f"`python -c \"import tensorflow_datasets as tfds; tfds.load('{tfds_name}', "
-        f"data_dir='DIR')\"`, and name DIR with --data-dir or DAGEN_DATA_DIR."
-    )
+        return make_dataset(self.name, arrays[:2], arrays[2:], names, description)
+
+    def arrays(self, directory, download):
+        """Training images and labels, test images and labels, from where they are found first."""
+        npz = directory / f"{self.name}.npz" if directory else None
+        if npz is not None and npz.exists():
+            return _read_npz(self.name, npz)
+        if self.tfds is None:
+            raise DataError(self.not_found(directory, f"there is no '{self.name}.npz'"))
+        if importlib.util.find_spec("tensorflow_datasets") is not None:
+            return _read_tfds(self, directory, download)
+        if self.keras is None or not download:
+            reason = "there is no .npz file and tensorflow-datasets is absent"
+            raise DataError(self.not_found(directory, reason))
+        try:
+            train, test = getattr(keras.datasets, self.keras).load_data()
+        except Exception as error:
+            reason = f"tensorflow-datasets is absent, and Keras failed ({_one_line(error)})"
+            raise DataError(self.not_found(directory, reason)) from error
+        return [*train, *test]
+
+    def not_found(self, directory, reason):
+        """What a `DataError` says."""
+        npz = f"'{self.name}.npz' with the arrays {', '.join(KERAS)} (as in keras.datasets)"
+        if self.tfds is None:
+            return (
+                f"Dataset '{self.name}' cannot be had: {reason}. Put {npz} into a directory, and "
+                "name it with --data-dir or DAGEN_DATA_DIR."
+            )
+        place = f"'{directory}'" if directory else "TFDS's default directory"
+        return (
+            f"Dataset '{self.name}' cannot be had: {reason}.\n"
+            f"  Looked for: '{self.name}.npz' or a prepared TFDS dataset '{self.tfds}' in "
+            f"{place}.\n"
+            f"  To supply it, either put {npz} there,\n"
+            f"  or prepare it on a machine with a network, "
+            f"`python -c \"import tensorflow_datasets as tfds; tfds.load('{self.tfds}', "
+            f"data_dir='DIR')\"`, and name DIR with --data-dir or DAGEN_DATA_DIR."
+        )
 
 
 def _read_npz(name, path):
+    """The four arrays of a file in the layout of `keras.datasets` or of MedMNIST."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in _ARRAYS if key not in file]
-            if missing:
-                raise DataError(f"'{path}' has no array '{missing[0]}'; it has {file.files}.")
-            return [file[key] for key in _ARRAYS]
+            if MEDMNIST[0] in file:
+                found = {key: file[key] for key in _present(file, path, MEDMNIST)}
+                train = [
+                    np.concatenate([found[f"{part}_{what}"] for part in ("train", "val")])
+                    for what in ("images", "labels")
+                ]
+                return [*train, found["test_images"], found["test_labels"]]
+            return [file[key] for key in _present(file, path, KERAS)]
     except DataError:
         raise
     except Exception as error:
         raise DataError(f"Dataset '{name}': '{path}' cannot be read ({error}).") from error
 
 
-def _read_tfds(name, specification, data_dir, download):
-    if importlib.util.find_spec("tensorflow_datasets") is None:
-        raise DataError(
-            _not_found(name, data_dir, "there is no .npz file and tensorflow-datasets is absent")
-        )
+def _present(file, path, names):
+    missing = [name for name in names if name not in file]
+    if missing:
+        raise DataError(f"'{path}' has no array '{missing[0]}'; it has {file.files}.")
+    return names
+
+
+def _read_tfds(source, data_dir, download):
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder(
-            specification.tfds_name, data_dir=str(data_dir) if data_dir else None, try_gcs=False
+            source.tfds, data_dir=str(data_dir) if data_dir else None, try_gcs=False
         )
         incomplete = _incomplete(Path(builder.data_dir))
     except Exception as error:
-        raise DataError(_not_found(name, data_dir, _one_line(error))) from error
+        raise DataError(source.not_found(data_dir, _one_line(error))) from error
     if incomplete:
-        raise DataError(_not_found(name, data_dir, incomplete))
+        raise DataError(source.not_found(data_dir, incomplete))
     if not builder.is_prepared():
         if not download:
-            raise DataError(_not_found(name, data_dir, "it is not there"))
+            raise DataError(source.not_found(data_dir, "it is not there"))
         try:
             builder.download_and_prepare()
         except Exception as error:
             reason = f"it is not there, and the download failed ({_one_line(error)})"
-            raise DataError(_not_found(name, data_dir, reason)) from error
+            raise DataError(source.not_found(data_dir, reason)) from error
     arrays = []
     for split in ("train", "test"):
         try:
@@ -120,14 +139,14 @@ def _read_tfds(name, specification, data_dir, download):
             batches = [(batch["image"], batch["label"]) for batch in tfds.as_numpy(examples)]
         except Exception as error:
             reason = f"'{builder.data_dir}' cannot be read ({_one_line(error)})"
-            raise DataError(_not_found(name, data_dir, reason)) from error
+            raise DataError(source.not_found(data_dir, reason)) from error
         if not batches:
             raise DataError(
-                _not_found(name, data_dir, f"'{builder.data_dir}' has no {split} image")
+                source.not_found(data_dir, f"'{builder.data_dir}' has no {split} image")
             )
         images, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
         # TFDS gives EMNIST's images as the archive stores them: rows and columns exchanged.
-        arrays += [images.swapaxes(1, 2) if specification.transposed else images, labels]
+        arrays += [images.swapaxes(1, 2) if source.name == "emnist" else images, labels]
     return arrays
 
 

@@ -1,8 +1,7 @@
 """Breast histopathology (IDC): small colour patches, from the archive that the user downloaded.
 
 They are 277,524 small PNG files of 279 patients and would fill 8.3 GB as one float32 array, so a
-dataset of them holds paths and reads an image when it is asked for. The bundled photo patches
-are written in the archive's layout and read by the same `scan`.
+dataset of them holds paths and reads an image when it is asked for.
 """
 
 import os
@@ -64,14 +63,14 @@ class Scan:
     """What a directory holds, by label and then by a hash of the image.
 
     Attributes:
-        patches: lazy images, n of them.
+        patches: n images, lazy ones or an array.
         labels: int64, 0 negative and 1 positive, shape (n,).
         patients: names, shape (n,).
         skipped: of each reason why files were skipped, (how many, the first one's path below the
             directory).
     """
 
-    patches: Patches
+    patches: Patches | np.ndarray
     labels: np.ndarray
     patients: np.ndarray
     skipped: dict
@@ -115,11 +114,8 @@ def load(data_dir):
     return as_dataset("histopathology", found, CLASS_NAMES, description)
 
 
-def as_dataset(name, found, class_names, description, in_memory=False):
+def as_dataset(name, found, class_names, description):
     """A `Dataset` of a `Scan`, split by patient with seed 0.
-
-    Args:
-        in_memory: whether to read all images now, into arrays.
 
     Raises:
         DataError: if there are too few patients for both classes to be in both parts.
@@ -137,7 +133,8 @@ def as_dataset(name, found, class_names, description, in_memory=False):
                 f"the {part} part; {len(set(found.patients))} patients are too few, or are not "
                 "the whole archive."
             )
-        arrays += [found.patches[rows] if in_memory else found.patches.select(rows)]
+        lazily = isinstance(found.patches, Patches)
+        arrays += [found.patches.select(rows) if lazily else found.patches[rows]]
         arrays += [found.labels[rows]]
     rows = np.concatenate(parts)
     subjects = pd.DataFrame({"patient": found.patients[rows], "label": found.labels[rows]})

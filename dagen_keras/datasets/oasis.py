@@ -210,8 +210,10 @@ def _one_image(subject, paths):
 
 def _read_slice(path, volume_shape, slice_index):
     """One slice of a volume, scaled to [0, 1], float32, shape (height, width)."""
-    import nibabel
-
+    try:
+        import nibabel
+    except ModuleNotFoundError:
+        raise DataError("'oasis' needs nibabel: pip install 'dagen-keras[papers]'.") from None
     try:
         image = nibabel.as_closest_canonical(nibabel.load(path))
         voxels = np.asanyarray(image.dataobj)
@@ -233,6 +235,11 @@ def _read_slice(path, volume_shape, slice_index):
         raise DataError(f"'{path}' holds NaN or infinity in slice {slice_index}; it must not.")
     if not (image > 0).any():
         raise DataError(f"'{path}' is empty in slice {slice_index}: no voxel is above 0.")
+    return scaled(image)
+
+
+def scaled(image):
+    """A slice's intensities, float32, over their 99.5th percentile above 0, clipped to [0, 1]."""
     return np.clip(image / np.percentile(image[image > 0], 99.5), 0, 1).astype("float32")
 
 

@@ -5,14 +5,14 @@ One latent number drives them, `atrophy`: 0 is a young adult's brain, 1 that of 
 eighty-year-old. Disease adds to it, so an old healthy brain can look like a younger ill one.
 """
 
-import tempfile
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from dagen_keras.datasets import oasis
+from dagen_keras.datasets import oasis, subjects
 
 CSV_NAME = "phantoms_cross-sectional.csv"
 DESCRIPTION = "generated brain-like phantoms, not OASIS"
@@ -33,7 +33,7 @@ _NUCLEI = ((-20, 14, 10, 4.5, 0.3), (-3, 29, 17, 6, 0.25), (10, 11, 12, 7.5, -0.
 
 
 def load(downsample=1):
-    """The default phantoms, 120 CN and 80 AD, written, read by `oasis.read` and deleted.
+    """The default phantoms, 120 CN and 80 AD, as `oasis.read` would read them from files.
 
     Args:
         downsample: side of the blocks of pixels that are averaged into one; 1, 2, 4, 8 or 16.
@@ -42,10 +42,24 @@ def load(downsample=1):
         ValueError: if `downsample` is another number.
     """
     oasis.check_downsample(downsample, IMAGE_SHAPE)
-    with tempfile.TemporaryDirectory(prefix="phantoms-") as directory:
-        write_phantoms(directory)
-        images, frame = read(directory, downsample=downsample)
-    return oasis.as_dataset("phantoms", images, frame, DESCRIPTION)
+    frame, slices = generate()
+    slices = np.stack([oasis.scaled(one.astype("float32")) for one in slices])
+    text = io.StringIO(frame.to_csv(index=False))
+    images = oasis.block_mean(slices, downsample)[..., None]
+    return oasis.as_dataset("phantoms", images, subjects.read_csv(text), DESCRIPTION)
+
+
+def generate(n_cn=120, n_ad=80, image_shape=IMAGE_SHAPE, seed=0):
+    """Phantoms in the order of their IDs: the arguments are those of `write_phantoms`.
+
+    Returns:
+        A DataFrame with the columns `oasis.COLUMNS`, and int16 slices (n, height, width), rows
+        from anterior to posterior, columns from left to right.
+    """
+    rng = np.random.default_rng(seed)
+    frame, atrophy = draw_subjects(n_cn, n_ad, rng)
+    slices = [np.rint(2000 * draw(value, rng, image_shape)).astype(np.int16) for value in atrophy]
+    return frame, np.stack(slices)
 
 
 def read(directory, image_shape=IMAGE_SHAPE, downsample=1):
@@ -81,12 +95,10 @@ def write_phantoms(directory, n_cn=120, n_ad=80, image_shape=IMAGE_SHAPE, seed=0
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     spacing = 208 / image_shape[0], 176 / image_shape[1]
-    rng = np.random.default_rng(seed)
-    frame, atrophy = draw_subjects(n_cn, n_ad, rng)
-    for subject, value in zip(frame["ID"], atrophy, strict=True):
-        image = draw(value, rng, image_shape)
+    frame, slices = generate(n_cn, n_ad, image_shape, seed)
+    for subject, image in zip(frame["ID"], slices, strict=True):
         # As an Analyze file stores it: right to left, posterior to anterior.
-        voxels = np.rint(2000 * image[::-1, ::-1].T[..., None]).astype(np.int16)
+        voxels = image[::-1, ::-1].T[..., None]
         (directory / subject).mkdir(exist_ok=True)
         volume = nibabel.AnalyzeImage(voxels, np.diag([-spacing[1], spacing[0], 1, 1]))
         nibabel.save(volume, directory / subject / f"{subject}_t88_masked_gfc.img")

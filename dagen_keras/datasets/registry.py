@@ -2,77 +2,80 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from dagen_keras.datasets import bundled, external, histopathology, oasis, patches, phantoms
+from dagen_keras.datasets.base import Dataset, Record
+from dagen_keras.datasets.class_names import CIFAR10, CIFAR100, EMNIST_BALANCED, FASHION_MNIST
 
-_BUNDLED = {
-    "digits": bundled.digits,
-    "photos": bundled.photos,
-    "shapes": bundled.shapes,
-    "phantoms": phantoms.load,
-    "patches": patches.load,
+
+def _made(title, class_names, make, *options):
+    """The record of a dataset that comes with the packages, or is generated."""
+    return Record(title, class_names, lambda _, __, **given: make(**given), frozenset(options))
+
+
+def _archive(title, class_names, load, *options):
+    """The record of an archive that the user has downloaded."""
+    return Record(title, class_names, lambda place, _, **given: load(place, **given), {*options})
+
+
+def _public(name, title, class_names, tfds=None, keras=None, description=None):
+    """The record of a dataset that libraries fetch, or `<name>.npz` holds."""
+    source = external.Source(name, class_names, description or title, tfds, keras)
+    return Record(title, class_names, source.load)
+
+
+RECORDS = {
+    "digits": _made("bundled digits", bundled.DIGITS, bundled.digits),
+    "photos": _made("bundled photos", bundled.PHOTOS, bundled.photos, "image_size"),
+    "shapes": _made("circles and rings", bundled.SHAPES, bundled.shapes, "image_size"),
+    "phantoms": _made("bundled phantoms", oasis.CLASS_NAMES, phantoms.load, "downsample"),
+    "patches": _made("bundled photo patches", patches.CLASS_NAMES, patches.load),
+    "mnist": _public("mnist", "MNIST", bundled.DIGITS, "mnist", "mnist"),
+    "fashion_mnist": _public(
+        "fashion_mnist", "Fashion-MNIST", FASHION_MNIST, "fashion_mnist", "fashion_mnist"
+    ),
+    "emnist": _public(
+        "emnist", "EMNIST", EMNIST_BALANCED, "emnist/balanced", description="EMNIST (balanced)"
+    ),
+    "nist_letters": _public("nist_letters", "NIST letters", tuple("AEIOUaeiou")),
+    "cifar10": _public("cifar10", "CIFAR-10", CIFAR10, "cifar10", "cifar10"),
+    "cifar100": _public("cifar100", "CIFAR-100", CIFAR100, "cifar100", "cifar100"),
+    "oasis": _archive("OASIS-1", oasis.CLASS_NAMES, oasis.load, "downsample", "slice_index"),
+    "histopathology": _archive(
+        "breast histopathology", histopathology.CLASS_NAMES, histopathology.load
+    ),
 }
-_ARCHIVES = {"oasis": oasis.load, "histopathology": histopathology.load}
-_N_CLASSES = {
-    "digits": 10,
-    "photos": 2,
-    "shapes": 2,
-    "phantoms": 2,
-    "patches": 2,
-    "oasis": 2,
-    "histopathology": 2,
-}
-_OPTIONS = {
-    "photos": {"image_size"},
-    "shapes": {"image_size"},
-    "phantoms": {"downsample"},
-    "oasis": {"downsample", "slice_index"},
-}
-
-NAMES = (*_BUNDLED, *external.SPECIFICATIONS, *_ARCHIVES)
-
-_TITLES = {
-    "digits": "bundled digits",
-    "photos": "bundled photos",
-    "shapes": "circles and rings",
-    "phantoms": "bundled phantoms",
-    "patches": "bundled photo patches",
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "emnist": "EMNIST",
-    "nist_letters": "NIST letters",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "oasis": "OASIS-1",
-    "histopathology": "breast histopathology",
-}
+NAMES = tuple(RECORDS)
 
 
-def title(name):
+def title(name: str) -> str:
     """How a table's title names a dataset; bundled data is called so."""
-    return _TITLES[name]
+    return RECORDS[name].title
 
 
-def n_classes(name):
+def n_classes(name: str) -> int:
     """How many classes a dataset has, without reading it."""
-    if name in _N_CLASSES:
-        return _N_CLASSES[name]
-    return len(external.SPECIFICATIONS[name].class_names)
+    return len(RECORDS[name].class_names)
 
 
-def load(name, *, data_dir=None, download=True, **options):
+def load(
+    name: str, *, data_dir: str | Path | None = None, download: bool = True, **options: Any
+) -> Dataset:
     """A dataset by its name.
 
     Args:
         name: `"digits"`, `"photos"`, `"shapes"`, `"phantoms"`, `"patches"` (bundled), `"mnist"`,
             `"fashion_mnist"`, `"emnist"` (balanced, 47 classes), `"nist_letters"` (ten capital
-            and small vowels), `"cifar10"`, `"cifar100"`, `"oasis"` or `"histopathology"`.
-        data_dir: for the datasets that are not bundled, the directory that holds `<name>.npz`
-            (arrays x_train, y_train, x_test, y_test, as in `keras.datasets`) or a prepared TFDS
-            dataset, or the archive of OASIS-1 or of the breast histopathology (in its folder
-            `oasis` or `histopathology`, or itself). Default: the environment variable
-            `DAGEN_DATA_DIR`, else TFDS's own.
-        download: whether TFDS may download what is not there.
+            and small vowels), `"cifar10"`, `"cifar100"`, `"oasis"` or `"histopathology"`; or any
+            other, such as `"pneumoniamnist"`, of which `data_dir` holds `<name>.npz`.
+        data_dir: for the datasets that are not bundled, the directory that holds `<name>.npz`, a
+            prepared TFDS dataset, or the archive of OASIS-1 or of the breast histopathology (in
+            its folder `oasis` or `histopathology`, or itself). Default: the environment variable
+            `DAGEN_DATA_DIR`, else TFDS's own. The arrays of a `.npz` are those of
+            `keras.datasets` (x_train, y_train, x_test, y_test) or of MedMNIST (train_images,
+            train_labels, test_images, ...; validation images join the training ones).
+        download: whether TFDS, or where it is absent Keras, may download what is not there.
         **options: `image_size` for `"photos"` (default 32) and `"shapes"` (default 50);
             `downsample` for `"phantoms"` and `"oasis"` (default 1: 208x176 pixels; 4: 52x44);
             `slice_index` for `"oasis"` (default 90).
@@ -92,18 +95,17 @@ def load(name, *, data_dir=None, download=True, **options):
         >>> data.x_train.shape, data.n_classes
         ((797, 28, 28, 1), 10)
     """
-    if name not in NAMES:
-        raise ValueError(f"unknown dataset {name!r}; known are {', '.join(NAMES)}.")
-    unknown = set(options) - _OPTIONS.get(name, set())
-    if unknown:
-        raise ValueError(f"dataset '{name}' has no option {min(unknown)!r}.")
-    size = options.get("image_size", 32)
-    if not isinstance(size, int) or not 8 <= size <= 200:
-        raise ValueError(f"image_size must be an integer from 8 to 200; got {size!r}.")
-    if name in _BUNDLED:
-        return _BUNDLED[name](**options)
     directory = data_dir or os.environ.get("DAGEN_DATA_DIR") or None
     directory = Path(directory).expanduser() if directory else None
-    if name in _ARCHIVES:
-        return _ARCHIVES[name](directory, **options)
-    return external.load(name, directory, download)
+    record = RECORDS.get(name)
+    if record is None:
+        if directory is None or not (directory / f"{name}.npz").is_file():
+            raise ValueError(
+                f"unknown dataset {name!r}; known are {', '.join(NAMES)}, and any of which "
+                "data_dir holds '<name>.npz'."
+            )
+        record = Record(name, (), external.Source(name).load)
+    unknown = set(options) - record.options
+    if unknown:
+        raise ValueError(f"dataset '{name}' has no option {min(unknown)!r}.")
+    return record.read(directory, download, **options)

@@ -476,3 +476,27 @@ def test_a_saved_augmenter_draws_as_it_did_and_can_be_fitted_anew(
         augmenter.save(tmp_path / "saved")
     with pytest.raises(ValueError, match="no saved Augmenter at"):
         Augmenter.load(tmp_path)
+
+
+def test_a_hostile_folder_is_refused_and_nothing_in_it_is_executed(two_classes, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (tmp_path / "executed").touch, ()
+
+    saved, executed = tmp_path / "saved", tmp_path / "executed"
+    augmenter = Augmenter(MODELS["VAE"], sampling.GaussianMixture(2), epochs=1)
+    augmenter.fit(*two_classes).save(saved)
+    original = (saved / "sampler_0.npz").read_bytes()
+    np.savez(saved / "sampler_0.npz", weights_=np.array([Hostile()], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        Augmenter.load(saved)
+    (saved / "sampler_0.npz").write_bytes(original)
+    name = str(executed)
+    touch = keras.layers.Lambda(lambda x: (open(name, "w").close(), x)[1])
+    keras.Sequential([keras.Input((2,)), touch]).save(saved / "model_0.keras")
+    executed.unlink(missing_ok=True)
+    with pytest.raises(ValueError, match="safe_mode"):
+        Augmenter.load(saved)
+    with pytest.raises(ValueError, match="safe_mode"):
+        models.load_model(saved / "model_0.keras")
+    assert not executed.exists()

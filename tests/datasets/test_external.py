@@ -3,6 +3,7 @@ import os
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -50,6 +51,65 @@ def test_letters_come_from_an_npz_alone(tmp_path, rng, no_data_dir):
     assert data.description.startswith("NIST letters, 30 training")
 
 
+def _write_medmnist(path, rng, **replaced):
+    """Images of as many rows as said, labels in a column, as MedMNIST has them."""
+    sizes, arrays = {"train": 24, "val": 6, "test": 9}, {}
+    for part, n in sizes.items():
+        arrays[f"{part}_images"] = rng.integers(0, 256, (n, 28, 28, 3), np.uint8)
+        arrays[f"{part}_labels"] = np.arange(n)[:, None].astype(np.uint8) % 3
+    np.savez(path, **{k: v for k, v in (arrays | replaced).items() if v is not None})
+    return arrays
+
+
+@pytest.mark.parametrize("name", ["pathmnist", "mnist"])
+def test_npz_in_the_layout_of_medmnist_of_any_name(tmp_path, rng, name):
+    arrays = _write_medmnist(tmp_path / f"{name}.npz", rng)
+    data = datasets.load(name, data_dir=tmp_path)
+    assert data.x_train.shape == (30, 28, 28, 3) and data.x_test.shape == (9, 28, 28, 3)
+    assert np.bincount(data.y_train).tolist() == [10, 10, 10]
+    expected = np.concatenate([arrays["train_images"], arrays["val_images"]])
+    pixels = np.rint(data.x_train * 255).astype(np.uint8)
+    assert {one.tobytes() for one in pixels} == {one.tobytes() for one in expected}
+    if name == "pathmnist":
+        assert data.class_names == ("0", "1", "2")
+        assert data.description == "pathmnist, 30 training and 9 test images"
+    _write_medmnist(tmp_path / f"{name}.npz", rng, val_labels=None)
+    with pytest.raises(datasets.DataError, match="has no array 'val_labels'; it has"):
+        datasets.load(name, data_dir=tmp_path)
+
+
+def test_an_npz_with_objects_is_refused_and_nothing_in_it_is_executed(tmp_path, rng):
+    class Hostile:
+        def __reduce__(self):
+            return (tmp_path / "executed").touch, ()
+
+    objects = np.array([Hostile()] * 30, dtype=object)
+    _write_npz(tmp_path / "mnist.npz", rng, x_train=objects)
+    with pytest.raises(datasets.DataError, match="cannot be read .*allow_pickle=False"):
+        datasets.load("mnist", data_dir=tmp_path)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "cifar100"])
+def test_keras_has_what_it_has_where_tfds_is_absent(rng, name, monkeypatch, no_data_dir):
+    find = importlib.util.find_spec
+    absent = lambda package: None if package == "tensorflow_datasets" else find(package)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    train, test = ((rng.integers(0, 256, (n, 8, 8), np.uint8), np.arange(n) % 10) for n in (30, 20))
+    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: (train, test))
+    data = datasets.load(name)
+    assert len(data.x_train) == 30 and len(data.x_test) == 20
+    with pytest.raises(datasets.DataError, match="tensorflow-datasets is absent"):
+        datasets.load(name, download=False)
+
+    def fail():
+        raise OSError("no network")
+
+    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", fail)
+    with pytest.raises(datasets.DataError, match=r"absent, and Keras failed \(no network\)"):
+        datasets.load(name)
+
+
 def test_data_dir_comes_from_the_environment(tmp_path, rng, monkeypatch):
     _write_npz(tmp_path / "mnist.npz", rng)
     monkeypatch.setenv("DAGEN_DATA_DIR", str(tmp_path))
@@ -80,7 +140,7 @@ def test_a_torn_npz_is_named(tmp_path, rng):
 
 
 def test_unknown_names_and_options_are_refused():
-    with pytest.raises(ValueError, match=r"unknown dataset 'mnits'; known are digits, .*cifar100"):
+    with pytest.raises(ValueError, match=r"unknown dataset 'mnits'; known are digits, .*, and any"):
         datasets.load("mnits")
     with pytest.raises(ValueError, match="no option 'image_size'"):
         datasets.load("digits", image_size=3)
