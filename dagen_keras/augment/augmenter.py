@@ -11,12 +11,13 @@ from typing import Any
 import imblearn
 import keras
 import numpy as np
+import scipy.sparse
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from dagen_keras import __version__, backend, checks
 from dagen_keras.models.callbacks import StopOnNonFiniteLoss
@@ -232,8 +233,8 @@ class Augmenter(BaseOverSampler):
     def _check_X_y(self, X, y, accept_sparse=None):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         images = self._images(X)
-        if np.ndim(X) == 2:
-            self.n_features_in_ = np.shape(X)[1]
+        if images.ndim != np.ndim(X):  # Flat ones have features, and may have names of them.
+            validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return np.asarray(X), self._labels(y, len(images)), binarize_y
 
     def _fit_resample(self, x, y):
@@ -366,7 +367,14 @@ class Augmenter(BaseOverSampler):
         build = functools.partial(self.model, image_shape=self._shape, **settings)
         return ReusableModel(build, optimizer=self.optimizer)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        return tags
+
     def _images(self, x):
+        if scipy.sparse.issparse(x):
+            raise ValueError("x must be an array of images, not a sparse matrix: x.toarray().")
         x = np.asarray(x)
         if x.ndim == 2:
             if self.image_shape is None or int(np.prod(self.image_shape)) != x.shape[1]:
