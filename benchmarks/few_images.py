@@ -23,13 +23,14 @@ import pandas as pd
 
 from dagen_keras import backend, datasets, models
 from dagen_keras.evaluate import FeatureSpace, diversity
+from dagen_keras.papers.guruswamy.cells import CLASSIFIER
 from dagen_keras.study.judge import accuracy
 
 PER_CLASS, CLASSES, DRAWN, ALONE, BATCH = 200, 10, 2_000, 10_000, 64
 MEASURES = ("diversity", "fid", "named", "alone")
 
 
-def classifier(x, y, updates, seed, network=models.guruswamy_classifier):
+def classifier(x, y, updates, seed, network=CLASSIFIER):
     with backend.seeded(seed):
         model = network(CLASSES, x.shape[1:])
     logits = model.layers[-1].activation is not keras.activations.softmax
@@ -86,7 +87,7 @@ def runs(data, seed, updates, judged):
 def judge_of(data):
     """A classifier of the training images that no run uses, its FID's reference, and the others."""
     free, rest = np.split(np.random.default_rng(0).permutation(len(data.y_train)), [20_000])
-    judge = classifier(data.x_train[rest], data.y_train[rest], 2_000, 0, models.chen_liu_cnn)
+    judge = classifier(data.x_train[rest], data.y_train[rest], 2_000, 0, models.conv_classifier)
     print(f"the judge names {100 * accuracy(judge, data.x_test, data.y_test):.1f} % of test images")
     space = FeatureSpace.of_classifier(judge)
     return judge, space.reference(data.x_test[:DRAWN], progress=False), free

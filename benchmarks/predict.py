@@ -44,7 +44,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--images", type=int, nargs="+", default=[20, 500, 10_000])
     options = parser.parse_args()
-    decoder = models.chen_liu_vae(16, (28, 28, 1)).decoder
+    decoder = models.dense_vae(16, (28, 28, 1)).decoder
     print(
         f"{keras.backend.backend()}, {os.cpu_count()} cores, median of {options.repeats} turns\n"
         f"{'images':>8}{'ours, ms':>12}{'Keras, ms':>12}{'ratio':>8}"

@@ -10,7 +10,7 @@ is evaluated at 4 points, with 6 each: forward, gradient in z, and in backpropag
 two for the activations and two for the weights. The reference for ratios is the better of
 pythae's two.
 
-With `--filters` the networks are convolutional, those of `akula_rhvae`: 32x32x3 pixels, 16 latent
+With `--filters` the networks are convolutional, those of `conv_rhvae`: 32x32x3 pixels, 16 latent
 dimensions. In place of the floor stands a step of the VAE with the same encoder and decoder, on
 TensorFlow.
 
@@ -45,7 +45,7 @@ def ours(steps, filters=0, model="rhvae"):
 
     if filters:
         shape, compile_options = (32, 32, 3), {}
-        trained = getattr(models, f"akula_{model}")(filters=filters)
+        trained = getattr(models, f"conv_{model}")(filters=filters)
     else:
         shape, compile_options = (28, 28, 1), {"jit_compile": True}
         trained = models.chadebec_rhvae(2)

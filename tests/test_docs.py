@@ -34,7 +34,7 @@ def namespace(digits):
         "sampling": sampling,
         "x": x,
         "y": y,
-        "classifier": models.chen_liu_cnn(2, x.shape[1:]),
+        "classifier": models.conv_classifier(2, x.shape[1:]),
         "real_images": x,
         "generated_images": x[::-1] * 0.9,
     }

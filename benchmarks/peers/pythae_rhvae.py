@@ -17,7 +17,7 @@ finite, and the error if there was one. It ends at the first loss that is not fi
 
 The networks are the paper's (pythae's defaults have 512 hidden units in encoder and decoder); the
 metric network is pythae's default, which has the paper's 400. With `--filters` they are
-convolutional, as those of our `akula_rhvae`. What pythae's model calls
+convolutional, as those of our `conv_rhvae`. What pythae's model calls
 `beta_zero` is used as sqrt(beta_0), while its sampler takes the square root of its own.
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dagen_keras.datasets.base import DataError, make_dataset
-from dagen_keras.datasets.subjects import CLASS_NAMES, COLUMNS, PARTS, read_csv, split, table1
+from dagen_keras.datasets.subjects import CLASS_NAMES, COLUMNS, PARTS, read_csv, split
 
 __all__ = [
     "COLUMNS",
@@ -21,7 +21,6 @@ __all__ = [
     "read",
     "read_csv",
     "split",
-    "table1",
 ]
 
 CSV_NAME = "oasis_cross-sectional.csv"

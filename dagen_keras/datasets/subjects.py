@@ -1,4 +1,4 @@
-"""The subjects of OASIS-1, or of phantoms of its form: the CSV, the paper's split and Table 1."""
+"""The subjects of OASIS-1, or of phantoms of its form: the CSV and the paper's split."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ COLUMNS = ("ID", "M/F", "Hand", "Age", "Educ", "SES", "MMSE", "CDR", "eTIV", "nW
 PARTS = ("train", "validation", "test")
 
 _NUMBERS = ("Age", "MMSE", "CDR")
-_CDR_VALUES = (0.0, 0.5, 1.0, 2.0, 3.0)
+CDR_VALUES = (0.0, 0.5, 1.0, 2.0, 3.0)
 # Of each label: validation subjects, test subjects, all (Chadebec and Allassonniere, Table 1).
 _PAPER_SPLIT = {0: (30, 66, 316), 1: (12, 18, 100)}
 
@@ -48,10 +48,10 @@ def read_csv(path):
         raise DataError(
             f"'{path}' has two rows of {frame['ID'][frame['ID'].duplicated()].iloc[0]}."
         )
-    cdr = _cdr(frame)
-    if not cdr.isin(_CDR_VALUES).all():
-        row = frame[~cdr.isin(_CDR_VALUES)].iloc[0]
-        known = ", ".join(f"{value:g}" for value in _CDR_VALUES)
+    cdr = ratings(frame)
+    if not cdr.isin(CDR_VALUES).all():
+        row = frame[~cdr.isin(CDR_VALUES)].iloc[0]
+        known = ", ".join(f"{value:g}" for value in CDR_VALUES)
         raise DataError(f"'{path}': CDR of {row['ID']} must be one of {known}; got {row['CDR']:g}.")
     return frame.assign(label=(cdr > 0).astype("int64"))
 
@@ -71,7 +71,7 @@ def split(frame, seed=0):
         Positions of the rows (train, validation, test), each ascending; n in all.
     """
     rng = np.random.default_rng(seed)
-    label = (_cdr(frame) > 0).to_numpy()
+    label = (ratings(frame) > 0).to_numpy()
     by_id = np.argsort(frame["ID"].to_numpy().astype(str), kind="stable")
     parts = [[], [], []]
     for value, (validation, test, total) in _PAPER_SPLIT.items():
@@ -85,46 +85,6 @@ def split(frame, seed=0):
     return tuple(np.sort(np.concatenate(part)) for part in parts)
 
 
-def table1(frame):
-    """The paper's Table 1: demographics of each part and label.
-
-    Args:
-        frame: a DataFrame with the CSV's columns. Its column `part` says who is in which part,
-            as in `Dataset.subjects`; without one, `split` does.
-
-    Returns:
-        A DataFrame with an index (part, label), part one of "all", "train", "validation", "test"
-        and label "CN" or "AD", and the columns `Obs.` (integers), `Age`, `Sex M/F`, `MMSE`, `CDR`
-        (text as the paper prints it). Age and MMSE are mean ± sample standard deviation of the
-        subjects that have one, "-" if fewer than two do; a missing CDR counts as 0.
-    """
-    frame = frame.reset_index(drop=True)
-    if "part" in frame:
-        parts = {part: np.flatnonzero(frame["part"] == part) for part in PARTS}
-    else:
-        parts = dict(zip(PARTS, split(frame), strict=True))
-    cdr = _cdr(frame)
-    # As the paper, name 0.5, 1 and 2 even where there is none of them; 3 only where it occurs.
-    ratings = [[0.0], [v for v in _CDR_VALUES if 0 < v < 3 or v == 3 and (cdr == v).any()]]
-    rows = {}
-    for part, chosen in {"all": frame.index, **parts}.items():
-        for label, name in enumerate(CLASS_NAMES):
-            group = frame.loc[[i for i in chosen if (cdr[i] > 0) == label]]
-            counts = {value: (cdr[group.index] == value).sum() for value in ratings[label]}
-            rows[part, name] = {
-                "Obs.": len(group),
-                "Age": _mean_and_sd(group["Age"]),
-                "Sex M/F": "/".join(str((group["M/F"] == sex).sum()) for sex in "MF"),
-                "MMSE": _mean_and_sd(group["MMSE"]),
-                "CDR": ", ".join(f"{value:g}: {count}" for value, count in counts.items()),
-            }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.rename_axis(["part", "label"])
-
-
-def _cdr(frame):
+def ratings(frame):
+    """CDR of each subject; a missing one counts as 0."""
     return frame["CDR"].astype(float).fillna(0.0)
-
-
-def _mean_and_sd(values):
-    return f"{values.mean():.1f} ± {values.std():.1f}" if values.count() > 1 else "-"

@@ -6,26 +6,19 @@ from dagen_keras.models import dcgan, divergences
 from dagen_keras.models.acgan import ACGAN, EveryThirdEpoch
 from dagen_keras.models.ali import ALI, acgan_on_ali
 from dagen_keras.models.callbacks import BestWeights, NonFiniteLossError, StopOnNonFiniteLoss
-from dagen_keras.models.classifiers import (
-    chadebec_cnn,
-    chadebec_mlp,
-    chen_liu_cnn,
-    densenet,
-    garay_maestre_classifier,
-    guruswamy_classifier,
-)
+from dagen_keras.models.classifiers import conv_classifier, densenet
 from dagen_keras.models.diff_augment import DiffAugment
 from dagen_keras.models.gan import CGAN, gan_optimizer
 from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.networks import (
-    chadebec_decoder,
-    chadebec_encoder,
-    chadebec_metric_network,
+    dense_decoder,
+    dense_encoder,
+    dense_metric_network,
     garay_maestre_decoder,
     garay_maestre_encoder,
     nonpositive,
 )
-from dagen_keras.models.rhvae import RHVAE, akula_rhvae, chadebec_rhvae
+from dagen_keras.models.rhvae import RHVAE, chadebec_rhvae, conv_rhvae
 from dagen_keras.models.search import LearningRateSearch, search_learning_rate
 from dagen_keras.models.training import (
     ReusableModel,
@@ -42,9 +35,9 @@ from dagen_keras.models.vae import (
     BaseVAE,
     LinearSchedule,
     Sampling,
-    akula_vae,
     chadebec_vae,
-    chen_liu_vae,
+    conv_vae,
+    dense_vae,
     garay_maestre_vae,
 )
 from dagen_keras.models.vamp import VampVAE
@@ -69,17 +62,15 @@ __all__ = [
     "VampVAE",
     "StopOnNonFiniteLoss",
     "acgan_on_ali",
-    "akula_rhvae",
-    "akula_vae",
-    "chadebec_cnn",
-    "chadebec_decoder",
-    "chadebec_encoder",
-    "chadebec_metric_network",
-    "chadebec_mlp",
     "chadebec_rhvae",
     "chadebec_vae",
-    "chen_liu_cnn",
-    "chen_liu_vae",
+    "conv_classifier",
+    "conv_rhvae",
+    "conv_vae",
+    "dense_decoder",
+    "dense_encoder",
+    "dense_metric_network",
+    "dense_vae",
     "dcgan",
     "densenet",
     "divergences",
@@ -87,12 +78,10 @@ __all__ = [
     "fit_updates",
     "fit_with_validation",
     "gan_optimizer",
-    "garay_maestre_classifier",
     "garay_maestre_decoder",
     "garay_maestre_encoder",
     "garay_maestre_vae",
     "get_state",
-    "guruswamy_classifier",
     "load_model",
     "nonpositive",
     "predict",

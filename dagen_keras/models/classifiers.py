@@ -1,4 +1,4 @@
-"""The papers' classifiers."""
+"""Classifiers: a small CNN, a DenseNet."""
 
 import keras
 from keras import layers
@@ -6,77 +6,38 @@ from keras import layers
 from dagen_keras import checks
 
 
-def garay_maestre_classifier(n_classes=10, image_shape=(28, 28, 1)):
-    """The CNN of Garay-Maestre et al., Table 1: images to class probabilities (n, n_classes)."""
-    _check(n_classes, image_shape, smallest=4)
-    return keras.Sequential(
-        [
-            keras.Input(image_shape),
-            layers.Conv2D(64, 3, padding="same", activation="relu"),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Dropout(0.5),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Dropout(0.5),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dropout(0.5),
-            layers.Dense(n_classes, activation="softmax"),
-        ],
-        name="classifier",
-    )
-
-
-def chen_liu_cnn(n_classes=10, image_shape=(28, 28, 1)):
-    """A three-layer CNN for Chen and Liu, Table 2: images to probabilities (n, n_classes).
-
-    The paper says no more of it. Ours: 3x3 convolutions of 32 and 64 ReLU filters, each with 2x2
-    max pooling, 128 ReLU units, softmax. The 128 are the features of the FID in its own space.
+def conv_classifier(
+    n_classes=10,
+    image_shape=(28, 28, 1),
+    filters=(32, 64),
+    hidden=(128,),
+    dropout=0.0,
+    activation="softmax",
+):
+    """A small CNN: 3x3 ReLU convolutions, each with 2x2 max pooling, and dense ReLU layers.
 
     Args:
         n_classes: number of classes.
-        image_shape: (height, width, channels), height and width at least 4.
+        image_shape: (height, width, channels), height and width at least 2 to the power of the
+            number of convolutions.
+        filters: of each convolution.
+        hidden: units of each dense layer before the last.
+        dropout: share of the values that is dropped after each pooling.
+        activation: of the last layer; None for logits.
+
+    Returns:
+        A model from images (n, *image_shape) to (n, n_classes).
     """
-    _check(n_classes, image_shape, smallest=4)
-    return keras.Sequential(
-        [
-            keras.Input(image_shape),
-            layers.Conv2D(32, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(n_classes, activation="softmax"),
-        ],
-        name="classifier",
-    )
-
-
-def guruswamy_classifier(n_classes=10, image_shape=(28, 28, 1)):
-    """The classifier of Guruswamy et al., section V.D: images to logits (n, n_classes).
-
-    Three blocks of convolution, max pooling and dropout, and a dense layer of logits. Sizes are
-    ours: 3x3 convolutions of 32, 64 and 128 ReLU filters, 2x2 pooling, dropout 0.25.
-
-    Args:
-        n_classes: number of classes.
-        image_shape: (height, width, channels), height and width at least 8.
-    """
-    _check(n_classes, image_shape, smallest=8)
+    check_sizes(n_classes, image_shape, smallest=2 ** len(filters))
     blocks = []
-    for filters in (32, 64, 128):
-        blocks += [
-            layers.Conv2D(filters, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Dropout(0.25),
-        ]
-    return keras.Sequential(
-        [keras.Input(image_shape), *blocks, layers.Flatten(), layers.Dense(n_classes)],
-        name="classifier",
-    )
+    for n in filters:
+        blocks += [layers.Conv2D(n, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
+        if dropout:
+            blocks.append(layers.Dropout(dropout))
+    blocks.append(layers.Flatten())
+    blocks += [layers.Dense(n, activation="relu") for n in hidden]
+    blocks.append(layers.Dense(n_classes, activation=activation))
+    return keras.Sequential([keras.Input(image_shape), *blocks], name="classifier")
 
 
 def densenet(n_classes=10, image_shape=(28, 28, 1), growth_rate=10, depth=20, reduction=0.5):
@@ -106,7 +67,7 @@ def densenet(n_classes=10, image_shape=(28, 28, 1), growth_rate=10, depth=20, re
     Raises:
         ValueError: if an argument is not as described, or a transition would keep no channel.
     """
-    _check(n_classes, image_shape, smallest=4)
+    check_sizes(n_classes, image_shape, smallest=4)
     checks.integer(growth_rate, "growth_rate")
     checks.integer(depth, "depth", least=10)  # For a layer in each dense block.
     if not 0 < reduction <= 1:
@@ -131,78 +92,6 @@ def densenet(n_classes=10, image_shape=(28, 28, 1), growth_rate=10, depth=20, re
     return keras.Model(images, probabilities, name="densenet")
 
 
-def chadebec_mlp(n_classes=2, image_shape=(208, 176, 1)):
-    """The MLP of Chadebec and Allassonnière, appendix E: 400 hidden units, ReLU, softmax.
-
-    Args:
-        n_classes: number of classes.
-        image_shape: (height, width, channels).
-
-    Returns:
-        A model from images (n, *image_shape) to probabilities (n, n_classes).
-
-    Raises:
-        ValueError: if an argument is not as described.
-    """
-    _check(n_classes, image_shape, smallest=1)
-    return keras.Sequential(
-        [
-            keras.Input(image_shape),
-            layers.Flatten(),
-            layers.Dense(400, activation="relu"),
-            layers.Dense(n_classes, activation="softmax"),
-        ],
-        name="mlp",
-    )
-
-
-def chadebec_cnn(n_classes=2, image_shape=(208, 176, 1), padding=1):
-    """The CNN of Chadebec and Allassonnière, Table 6: four blocks, 100 ReLU, softmax.
-
-    A block is a 3x3 convolution, batch norm, leaky ReLU (slope 0.01) and 2x2 max pooling; the
-    convolutions have 8, 16, 32 and 64 filters and strides 1, 1, 2 and 2.
-
-    The table contradicts itself: the padding of 1 in its caption leaves 3x3x64 = 576 features of a
-    208x176 image, the 256 = 2x2x64 inputs of its first dense layer follow from a padding of 0. The
-    default is the caption's, which also takes smaller images.
-
-    Args:
-        n_classes: number of classes.
-        image_shape: (height, width, channels); height and width at least 44 with padding 1, 90
-            with padding 0.
-        padding: zeros around each convolution's input, 1 or 0.
-
-    Returns:
-        A model from images (n, *image_shape) to probabilities (n, n_classes).
-
-    Raises:
-        ValueError: if an argument is not as described; says the smallest height and width.
-    """
-    if padding not in (0, 1):
-        raise ValueError(f"padding must be 0 or 1; got {padding!r}.")
-    _check(n_classes, image_shape, smallest=44 if padding else 90)
-    blocks = []
-    for filters, strides in [(8, 1), (16, 1), (32, 2), (64, 2)]:
-        blocks += [
-            # Keras's "same" pads one side only where the stride is 2 and the length even.
-            layers.ZeroPadding2D(padding),
-            layers.Conv2D(filters, 3, strides=strides),
-            _batch_norm(),
-            layers.LeakyReLU(0.01),
-            layers.MaxPooling2D(),
-        ]
-    return keras.Sequential(
-        [
-            keras.Input(image_shape),
-            *blocks,
-            layers.Flatten(),
-            layers.Dense(100, activation="relu"),
-            layers.Dense(n_classes, activation="softmax"),
-        ],
-        name="cnn",
-    )
-
-
 def _convolution(filters, size):
     """A convolution without bias, initialised as in bamos/densenet.pytorch."""
     initializer = keras.initializers.VarianceScaling(2, "fan_out", "untruncated_normal")
@@ -212,10 +101,10 @@ def _convolution(filters, size):
 
 
 def _norm_relu(x):
-    return layers.ReLU()(_batch_norm()(x))
+    return layers.ReLU()(batch_norm()(x))
 
 
-def _batch_norm():
+def batch_norm():
     """Batch norm with PyTorch's default constants, as the authors' code has them.
 
     With Keras's momentum of 0.99 the moving averages would lag hundreds of steps behind the
@@ -224,7 +113,8 @@ def _batch_norm():
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
 
 
-def _check(n_classes, image_shape, smallest):
+def check_sizes(n_classes, image_shape, smallest):
+    """Refuses what no classifier can have; `smallest` is that of height and width."""
     checks.integer(n_classes, "n_classes", least=2)
     if min(checks.image_shape(image_shape)[:2]) < smallest:
         raise ValueError(

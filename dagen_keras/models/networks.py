@@ -67,20 +67,20 @@ def garay_maestre_decoder(latent_dim, image_shape=(28, 28, 1)):
     return keras.Model(latent, images, name="decoder")
 
 
-def chadebec_encoder(
+def dense_encoder(
     latent_dim,
     image_shape=(28, 28, 1),
     hidden=(400,),
     mean_activation=None,
     log_var_activation=None,
 ):
-    """Encoder of Chadebec and Allassonniere, Table 5: images to the mean and log-variance.
+    """A fully connected encoder: images to the mean and log-variance.
 
     Args:
-        latent_dim: dimension of the latent space (the paper's d).
+        latent_dim: dimension of the latent space.
         image_shape: (height, width, channels).
-        hidden: units of the ReLU layers; (1000, 400) for OASIS.
-        mean_activation, log_var_activation: of the two outputs; none in this paper.
+        hidden: units of the ReLU layers.
+        mean_activation, log_var_activation: of the two outputs.
 
     Returns:
         A model from images (n, *image_shape) to two arrays (n, latent_dim).
@@ -91,11 +91,11 @@ def chadebec_encoder(
     return keras.Model(images, outputs, name="encoder")
 
 
-def chadebec_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
-    """Decoder of Chadebec and Allassonniere, Table 5: latent points to images in [0, 1].
+def dense_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
+    """A fully connected decoder: latent points to images in [0, 1].
 
-    `hidden` is (400, 1000) for OASIS. It ends with the sigmoid alone, so that a model can take
-    the logits before it.
+    `hidden` are the units of its ReLU layers. It ends with the sigmoid alone, so that a model can
+    take the logits before it.
     """
     latent_dim = checks.integer(latent_dim, "latent_dim")
     image_shape = checks.image_shape(image_shape)
@@ -105,8 +105,8 @@ def chadebec_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
     return keras.Model(latent, layers.Activation("sigmoid")(x), name="decoder")
 
 
-def chadebec_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
-    """Metric network of Chadebec and Allassonniere, Table 5: images to their metric's entries.
+def dense_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
+    """A fully connected metric network: images to their metric's entries.
 
     Returns:
         A model from images (n, *image_shape) to (n, d (d + 1) / 2): the logarithms of the

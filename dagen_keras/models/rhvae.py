@@ -10,9 +10,9 @@ from dagen_keras import backend, checks
 from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import WarnOfHigherLoss
 from dagen_keras.models.networks import (
-    chadebec_decoder,
-    chadebec_encoder,
-    chadebec_metric_network,
+    dense_decoder,
+    dense_encoder,
+    dense_metric_network,
 )
 from dagen_keras.models.training import as_list, predict
 from dagen_keras.models.vae import BaseVAE
@@ -304,18 +304,18 @@ def chadebec_rhvae(latent_dim=2, image_shape=(28, 28, 1), hidden=(400,), **setti
         **settings: settings of `RHVAE`; the defaults are Table 4's.
     """
     return RHVAE(
-        chadebec_encoder(latent_dim, image_shape, hidden),
-        chadebec_decoder(latent_dim, image_shape, hidden[::-1]),
-        chadebec_metric_network(latent_dim, image_shape),
+        dense_encoder(latent_dim, image_shape, hidden),
+        dense_decoder(latent_dim, image_shape, hidden[::-1]),
+        dense_metric_network(latent_dim, image_shape),
         **settings,
     )
 
 
-def akula_rhvae(latent_dim=16, image_shape=(32, 32, 3), filters=32, temperature=3.0, **settings):
-    """An `RHVAE` with the networks of `akula_vae`, and a metric network like its encoder.
+def conv_rhvae(latent_dim=16, image_shape=(32, 32, 3), filters=32, temperature=3.0, **settings):
+    """An `RHVAE` with the networks of `conv_vae`, and a metric network like its encoder.
 
     Args:
-        latent_dim, image_shape, filters: as for `akula_vae`.
+        latent_dim, image_shape, filters: as for `conv_vae`.
         temperature: T of the metric, by default about half the sqrt(2 d) that draws of N(0, I) are
             apart in 16 dimensions: at 0.8 no random walk, of the default 200 steps, ever left its
             centroid; at 2 one in eight did; from 4 on they ended outside of the data.

@@ -13,8 +13,8 @@ from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.divergences import DIVERGENCES
 from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.networks import (
-    chadebec_decoder,
-    chadebec_encoder,
+    dense_decoder,
+    dense_encoder,
     garay_maestre_decoder,
     garay_maestre_encoder,
 )
@@ -273,46 +273,48 @@ def garay_maestre_vae(latent_dim, image_shape=(28, 28, 1), model_class=VAE):
     )
 
 
+def dense_vae(
+    latent_dim=16,
+    image_shape=(28, 28, 1),
+    hidden=(512, 256),
+    mean_activation=None,
+    log_var_activation=None,
+    model_class=VAE,
+    **settings,
+):
+    """A VAE of fully connected layers.
+
+    Args:
+        latent_dim: dimension of the latent space.
+        image_shape: (height, width, channels).
+        hidden: units of the encoder's ReLU layers, the decoder's in reverse.
+        mean_activation, log_var_activation: of the encoder's two outputs, such as `nonpositive`.
+        model_class: `VAE` or `VampVAE`.
+        **settings: settings of the model.
+    """
+    return model_class(
+        dense_encoder(latent_dim, image_shape, hidden, mean_activation, log_var_activation),
+        dense_decoder(latent_dim, image_shape, hidden[::-1]),
+        **settings,
+    )
+
+
 def chadebec_vae(latent_dim=2, image_shape=(28, 28, 1), hidden=(400,), model_class=VAE):
     """A VAE with the networks of Chadebec and Allassonniere, Table 5.
 
     `hidden` are the units of the encoder's ReLU layers, the decoder's in reverse; (1000, 400) for
     OASIS.
     """
-    return model_class(
-        chadebec_encoder(latent_dim, image_shape, hidden),
-        chadebec_decoder(latent_dim, image_shape, hidden[::-1]),
-    )
+    return dense_vae(latent_dim, image_shape, hidden, model_class=model_class)
 
 
-def chen_liu_vae(
-    latent_dim=16,
-    image_shape=(28, 28, 1),
-    divergence="wasserstein2",
-    divergence_weight=1.0,
-    mean_activation=None,
-    log_var_activation=None,
-):
-    """A VAE of Chen and Liu: three fully connected layers each way, 512, 256 and `latent_dim`.
-
-    The paper gives no widths; these are ours. It states the activation `nonpositive` of both
-    heads for the Wasserstein model.
-    """
-    return VAE(
-        chadebec_encoder(latent_dim, image_shape, (512, 256), mean_activation, log_var_activation),
-        chadebec_decoder(latent_dim, image_shape, (256, 512)),
-        divergence=divergence,
-        divergence_weight=divergence_weight,
-    )
-
-
-def akula_vae(latent_dim=16, image_shape=(32, 32, 3), filters=32, **settings):
-    """A convolutional VAE for Akula et al., who give no architecture; the sizes are ours.
+def conv_vae(latent_dim=16, image_shape=(32, 32, 3), filters=32, **settings):
+    """A convolutional VAE, with networks of `dagen_keras.models.dcgan`.
 
     Args:
         latent_dim: dimension of the latent space.
         image_shape: (height, width, channels).
-        filters: width of the networks, see `dagen_keras.models.dcgan`.
+        filters: width of the networks.
         **settings: settings of `VAE`.
     """
     sizes = image_shape, latent_dim, filters

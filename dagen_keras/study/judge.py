@@ -34,8 +34,8 @@ class Judging(Settings):
 
 @dataclass(frozen=True)
 class Judge:
-    """A trained classifier (`chen_liu_cnn`), its accuracy on the test partition, and the reserved
-    images and labels, which it has not seen.
+    """A trained `conv_classifier`, its accuracy on the test partition, and the reserved images and
+    labels, which it has not seen.
     """
 
     model: keras.Model
@@ -89,7 +89,7 @@ def judge_of(cell, bench: Bench) -> Judge:
 
     def train():
         data, images, kept = partition(cell, bench)
-        network = bench.classifier(models.chen_liu_cnn, data.n_classes, data.image_shape)
+        network = bench.classifier(models.conv_classifier, data.n_classes, data.image_shape)
         model = network.new(backend.subseed(0, "judge"))
         batches = models.ShuffledBatches(images, BATCH, backend.subseed(0, "judge", "order"))
         try:

@@ -7,6 +7,7 @@ import pytest
 
 from dagen_keras import datasets
 from dagen_keras.datasets import DataError, oasis
+from dagen_keras.papers.chadebec.demographics import table1
 
 SHAPE = (8, 16, 6)
 FOLDER = "PROCESSED/MPRAGE/T88_111"
@@ -271,7 +272,7 @@ def test_table_1_of_a_small_table():
         part=["train", "train", "test", "train", "train", "validation"],
     )
     frame["M/F"] = list("MFFMMF")
-    table = oasis.table1(frame)
+    table = table1(frame)
     assert table.index.tolist() == [
         (part, label) for part in ("all", "train", "validation", "test") for label in ("CN", "AD")
     ]
@@ -291,7 +292,7 @@ def test_table_1_of_a_small_table():
 
 def test_table_1_parts_as_split_does():
     frame = _frame([0.0] * 316 + [0.5] * 70 + [1.0] * 28 + [2.0] * 2)
-    table = oasis.table1(frame)
+    table = table1(frame)
     assert table["Obs."].tolist() == [316, 100, 220, 70, 30, 12, 66, 18]
     assert table.loc[("all", "AD"), "CDR"] == "0.5: 70, 1: 28, 2: 2"
 

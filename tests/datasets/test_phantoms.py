@@ -7,7 +7,8 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import cross_val_predict
 
 from dagen_keras import datasets
-from dagen_keras.datasets import oasis, phantoms
+from dagen_keras.datasets import phantoms
+from dagen_keras.papers.chadebec.demographics import table1
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_load_gives_200_slices_in_the_parts_of_the_paper(data):
     assert datasets.n_classes("phantoms") == data.n_classes == 2
     assert data.class_names == ("CN", "AD")
     assert data.description == "generated brain-like phantoms, not OASIS"
-    table = oasis.table1(data.subjects)
+    table = table1(data.subjects)
     assert table["Obs."].tolist() == [120, 80, 84, 56, 11, 10, 25, 14]
 
 

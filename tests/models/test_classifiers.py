@@ -3,14 +3,17 @@ import numpy as np
 import pytest
 
 from dagen_keras import backend, models
+from dagen_keras.papers.chadebec import networks as chadebec
+from dagen_keras.papers.garay_maestre import networks as garay_maestre
+from dagen_keras.papers.guruswamy import cells as guruswamy
 
 
 def test_parameter_count_of_table_1():
-    assert models.garay_maestre_classifier().count_params() == 1_173_898
+    assert garay_maestre.classifier().count_params() == 1_173_898
 
 
 def test_saves_and_loads_to_the_same_probabilities(tmp_path, rng):
-    classifier = models.garay_maestre_classifier(n_classes=4, image_shape=(8, 8, 3))
+    classifier = garay_maestre.classifier(n_classes=4, image_shape=(8, 8, 3))
     images = rng.random((3, 8, 8, 3), dtype="float32")
     expected = classifier.predict(images, verbose=0)
     np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)
@@ -48,25 +51,25 @@ def test_densenet_starts_like_the_original():
 
 
 def test_parameter_counts_of_appendix_e():
-    assert models.chadebec_mlp().count_params() == 208 * 176 * 400 + 400 + 400 * 2 + 2
+    assert chadebec.mlp().count_params() == 208 * 176 * 400 + 400 + 400 * 2 + 2
     blocks = sum(9 * i * o + o + 4 * o for i, o in [(1, 8), (8, 16), (16, 32), (32, 64)])
     for padding, features in [(1, 576), (0, 256)]:
-        classifier = models.chadebec_cnn(padding=padding)
+        classifier = chadebec.cnn(padding=padding)
         assert classifier.count_params() == blocks + features * 100 + 100 + 100 * 2 + 2
 
 
 @pytest.mark.parametrize("padding, smallest", [(1, 44), (0, 90)])
 def test_cnn_says_the_smallest_image(padding, smallest):
-    smallest_cnn = models.chadebec_cnn(image_shape=(smallest, smallest, 1), padding=padding)
+    smallest_cnn = chadebec.cnn(image_shape=(smallest, smallest, 1), padding=padding)
     assert smallest_cnn.layers[-3].output.shape == (None, 64)
     with pytest.raises(ValueError, match=f"at least {smallest}"):
-        models.chadebec_cnn(image_shape=(smallest + 8, smallest - 1, 1), padding=padding)
+        chadebec.cnn(image_shape=(smallest + 8, smallest - 1, 1), padding=padding)
 
 
 CHADEBEC = {
     "densenet": (models.densenet, (12, 10, 1)),
-    "mlp": (models.chadebec_mlp, (8, 6, 1)),
-    "cnn": (models.chadebec_cnn, (52, 44, 1)),
+    "mlp": (chadebec.mlp, (8, 6, 1)),
+    "cnn": (chadebec.cnn, (52, 44, 1)),
 }
 
 
@@ -138,12 +141,12 @@ def test_bad_densenets_are_refused(arguments, message):
 
 def test_bad_padding_is_refused():
     with pytest.raises(ValueError, match="padding must be 0 or 1; got 'same'"):
-        models.chadebec_cnn(padding="same")
+        chadebec.cnn(padding="same")
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (50, 50, 3), (8, 8, 1)])
 def test_guruswamy_classifier_is_three_convolutions_and_logits(shape):
-    model = models.guruswamy_classifier(7, shape)
+    model = guruswamy.CLASSIFIER(7, shape)
     height, width, channels = shape
     convolutions = (9 * channels + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 128
     logits = (height // 8 * (width // 8) * 128 + 1) * 7

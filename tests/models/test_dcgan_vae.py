@@ -1,4 +1,4 @@
-"""The convolutional VAE and RHVAE: networks of `dcgan`, `akula_vae` and `akula_rhvae`."""
+"""The convolutional VAE and RHVAE: networks of `dcgan`, `conv_vae` and `conv_rhvae`."""
 
 import functools
 import math
@@ -28,9 +28,9 @@ def _reusable(build, **settings):
     )
 
 
-def _seeded(build=models.akula_rhvae, seed=0, **settings):
+def _seeded(build=models.conv_rhvae, seed=0, **settings):
     """A compiled, small model with weights of a seed; it is shared, to compile it once."""
-    if build is models.akula_rhvae:
+    if build is models.conv_rhvae:
         settings = {"n_leapfrog": 1, "likelihood": "bernoulli", **settings}
     model = _reusable(build, **settings).fresh(seed)
     if hasattr(model, "metric"):
@@ -54,7 +54,7 @@ def _photos(n=12):
 def test_networks_fit_any_image_shape(shape, rng):
     images = rng.random((2, *shape), dtype="float32")
     sizes = {"latent_dim": 5, "image_shape": shape, "filters": 4}
-    for model in (models.akula_vae(**sizes), models.akula_rhvae(**sizes)):
+    for model in (models.conv_vae(**sizes), models.conv_rhvae(**sizes)):
         said = model(images)
         assert said["mean"].shape == said["log_var"].shape == (2, 5)
         reconstruction = _array(said["reconstruction"])
@@ -69,7 +69,7 @@ def test_parameters_of_the_default_networks():
     down = (16 * 3 + 1) * 32 + (16 * 32 + 1) * 64
     up = (16 + 1) * 64 * 64 + (16 * 64 + 1) * 32 + (16 * 32 + 1) * 3
     head = 64 * 64 + 1
-    vae, rhvae = models.akula_vae(), models.akula_rhvae()
+    vae, rhvae = models.conv_vae(), models.conv_rhvae()
     for model in (vae, rhvae):
         assert model.encoder.count_params() == down + head * 2 * 16
         assert model.decoder.count_params() == up
@@ -115,7 +115,7 @@ def _numerical_gradient(function, z, h=1e-5):
 @pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
 def test_flow_is_that_of_the_hamiltonian_differentiated_numerically(rng, likelihood):
     n, d, temperature, regularization, step_size, sqrt_beta_zero = 3, 4, 2.0, 0.01, 0.02, 0.3
-    rhvae = models.akula_rhvae(
+    rhvae = models.conv_rhvae(
         d,
         (8, 8, 1),
         2,
@@ -183,7 +183,7 @@ def test_flow_is_that_of_the_hamiltonian_differentiated_numerically(rng, likelih
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("build", [models.akula_vae, models.akula_rhvae])
+@pytest.mark.parametrize("build", [models.conv_vae, models.conv_rhvae])
 def test_training_lowers_the_loss_of_photographs(build):
     model = _seeded(build)
     history = models.fit_passes(model, _photos(), 50, 200, windows=5).history
@@ -214,7 +214,7 @@ def test_training_never_ends_in_nan(rng, kind, likelihood):
     assert np.isfinite(_array(model.metric.log_volume(model.metric.centroids))).all()
 
 
-@pytest.mark.parametrize("build", [models.akula_vae, models.akula_rhvae])
+@pytest.mark.parametrize("build", [models.conv_vae, models.conv_rhvae])
 def test_the_seed_fixes_training(build):
     trained = []
     for seed in (3, 3, 4):
@@ -225,7 +225,7 @@ def test_the_seed_fixes_training(build):
     assert not np.array_equal(trained[0], trained[2])
 
 
-@pytest.mark.parametrize("build", [models.akula_vae, models.akula_rhvae])
+@pytest.mark.parametrize("build", [models.conv_vae, models.conv_rhvae])
 def test_saves_and_loads(build, tmp_path):
     model = _seeded(build)
     models.fit_passes(model, _photos(), 3, 200)
@@ -234,7 +234,7 @@ def test_saves_and_loads(build, tmp_path):
     expected = model.predict(_photos(), verbose=0)
     for name, value in loaded.predict(_photos(), verbose=0).items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
-    if build is models.akula_rhvae:
+    if build is models.conv_rhvae:
         for name in ("centroids", "cholesky_factors", "temperature", "regularization"):
             np.testing.assert_array_equal(getattr(loaded.metric, name), getattr(model.metric, name))
 
@@ -260,7 +260,7 @@ def test_samplers_run_on_it():
         ({"filters": 2.5}, "filters must be an integer of 1 or more; got 2.5"),
     ],
 )
-@pytest.mark.parametrize("build", [models.akula_vae, models.akula_rhvae])
+@pytest.mark.parametrize("build", [models.conv_vae, models.conv_rhvae])
 def test_refuses_bad_sizes(build, settings, message):
     with pytest.raises(ValueError, match=message):
         build(**settings)
@@ -268,4 +268,4 @@ def test_refuses_bad_sizes(build, settings, message):
 
 def test_refuses_a_temperature_that_is_not_positive():
     with pytest.raises(ValueError, match="temperature must be positive; got 0"):
-        models.akula_rhvae(**SIZES, temperature=0)
+        models.conv_rhvae(**SIZES, temperature=0)

@@ -17,7 +17,7 @@ SHAPE, CLASSES = (8, 8, 1), 3
 
 
 def _vae(model_class=models.VAE, regularizer=None, **settings):
-    encoder = networks.chadebec_encoder(2, SHAPE, (6,))
+    encoder = networks.dense_encoder(2, SHAPE, (6,))
     latent = keras.Input((2,))
     x = layers.Dense(64, kernel_regularizer=regularizer)(latent)
     images = layers.Activation("sigmoid")(layers.Reshape(SHAPE)(x))
@@ -25,7 +25,7 @@ def _vae(model_class=models.VAE, regularizer=None, **settings):
 
 
 def _rhvae(regularizer=None, **settings):
-    metric = networks.chadebec_metric_network(2, SHAPE, (6,))
+    metric = networks.dense_metric_network(2, SHAPE, (6,))
     return _vae(models.RHVAE, regularizer, metric_network=metric, n_leapfrog=1, **settings)
 
 
@@ -223,7 +223,7 @@ def test_a_compiled_gan_comes_back_compiled(build, images, tmp_path):
 def test_sizes_may_be_integers_of_any_kind(number):
     for build in (models.garay_maestre_vae, models.chadebec_vae, models.chadebec_rhvae):
         assert build(number, SHAPE).latent_dim == 2
-    assert models.akula_vae(number, SHAPE, number).latent_dim == 2
+    assert models.conv_vae(number, SHAPE, number).latent_dim == 2
     gan = models.ACGAN(tuple(np.array(SHAPE)), number, latent_dim=number, filters=number)
     assert type(gan.get_config()["latent_dim"]) is int
     assert gan.generate([0, 1], seed=0).shape == (2, *SHAPE)
@@ -231,7 +231,7 @@ def test_sizes_may_be_integers_of_any_kind(number):
 
 @pytest.mark.parametrize("number", [True, 2.0, 0, "2", None])
 @pytest.mark.parametrize(
-    "build", [models.garay_maestre_vae, models.chadebec_rhvae, models.akula_vae]
+    "build", [models.garay_maestre_vae, models.chadebec_rhvae, models.conv_vae]
 )
 def test_what_is_no_size_is_refused(build, number):
     with pytest.raises(ValueError, match="latent_dim must be an integer of 1 or more"):

@@ -19,9 +19,9 @@ SHAPE = (4, 4, 1)
 
 def _rhvae(d=2, image_shape=SHAPE, hidden=(8,), metric_hidden=(8,), **settings):
     return models.RHVAE(
-        models.chadebec_encoder(d, image_shape, hidden),
-        models.chadebec_decoder(d, image_shape, hidden[::-1]),
-        models.chadebec_metric_network(d, image_shape, metric_hidden),
+        models.dense_encoder(d, image_shape, hidden),
+        models.dense_decoder(d, image_shape, hidden[::-1]),
+        models.dense_metric_network(d, image_shape, metric_hidden),
         **settings,
     )
 
@@ -456,9 +456,9 @@ def test_refuses_bad_settings(settings, message):
 def test_refuses_a_metric_network_of_another_dimension():
     with pytest.raises(ValueError, match="must have 6 outputs for 3 latent dimensions; it has 3"):
         models.RHVAE(
-            models.chadebec_encoder(3, SHAPE, (8,)),
-            models.chadebec_decoder(3, SHAPE, (8,)),
-            models.chadebec_metric_network(2, SHAPE, (8,)),
+            models.dense_encoder(3, SHAPE, (8,)),
+            models.dense_decoder(3, SHAPE, (8,)),
+            models.dense_metric_network(2, SHAPE, (8,)),
         )
 
 
@@ -472,9 +472,9 @@ def test_refuses_a_metric_network_of_another_dimension():
 def test_refuses_a_decoder_whose_logits_it_cannot_take(last):
     decoder = keras.Sequential([keras.Input((2,)), layers.Dense(16), last()])
     networks = (
-        models.chadebec_encoder(2, SHAPE, (8,)),
+        models.dense_encoder(2, SHAPE, (8,)),
         decoder,
-        models.chadebec_metric_network(2, SHAPE, (8,)),
+        models.dense_metric_network(2, SHAPE, (8,)),
     )
     with pytest.raises(ValueError, match=r"must end with the layer Activation.*ends with .*'last'"):
         models.RHVAE(*networks)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from dagen_keras import backend, models
+from dagen_keras.papers.chadebec import networks as chadebec
+from dagen_keras.papers.garay_maestre import networks as garay_maestre
+from dagen_keras.papers.guruswamy import cells as guruswamy
 
 ODD = [(27, 31, 1), (31, 26, 4), (96, 96, 3), (9, 40, 2), (1, 1, 1)]
 SMALL = {"latent_dim": 4, "filters": 2}
@@ -16,22 +19,22 @@ GENERATIVE = {
     ),
     "chadebec_vae": functools.partial(models.chadebec_vae, hidden=(4,)),
     "chadebec_rhvae": functools.partial(models.chadebec_rhvae, hidden=(4,), n_leapfrog=1),
-    "chen_liu_vae": models.chen_liu_vae,
-    "akula_vae": functools.partial(models.akula_vae, **SMALL),
-    "akula_rhvae": functools.partial(models.akula_rhvae, n_leapfrog=1, **SMALL),
+    "dense_vae": models.dense_vae,
+    "conv_vae": functools.partial(models.conv_vae, **SMALL),
+    "conv_rhvae": functools.partial(models.conv_rhvae, n_leapfrog=1, **SMALL),
     "CGAN": functools.partial(models.CGAN, **SMALL),
     "ACGAN": functools.partial(models.ACGAN, n_classes=2, **SMALL),
     "ALI": functools.partial(models.ALI, **SMALL),
 }
 SMALLEST = {  # Of a side, by classifier.
-    models.garay_maestre_classifier: 4,
-    models.chen_liu_cnn: 4,
-    models.guruswamy_classifier: 8,
+    garay_maestre.classifier: 4,
+    models.conv_classifier: 4,
+    guruswamy.CLASSIFIER: 8,
     models.densenet: 4,
-    models.chadebec_mlp: 1,
-    models.chadebec_cnn: 44,
+    chadebec.mlp: 1,
+    chadebec.cnn: 44,
 }
-NAMES = [build.__name__ for build in SMALLEST]
+NAMES = [getattr(build, "__name__", "guruswamy") for build in SMALLEST]
 
 
 def _generated(model, n):

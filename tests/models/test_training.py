@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dagen_keras import backend, models
+from dagen_keras.papers.chadebec.networks import mlp
 
 
 def _build():
@@ -179,7 +180,7 @@ def test_with_patience_every_pass_is_looked_at(images):
 def test_fit_updates_keeps_the_weights_of_the_best_validation_loss(rng):
     x, y = rng.random((40, 8, 8, 1), dtype="float32"), np.arange(40) % 2
     held_out, seen = (1 - x[:10], y[:10]), []
-    model = models.chadebec_mlp(2, (8, 8, 1))
+    model = mlp(2, (8, 8, 1))
     model.compile("adam", "sparse_categorical_crossentropy")
 
     def mark(n):

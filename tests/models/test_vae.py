@@ -39,7 +39,7 @@ def test_loss_is_summed_cross_entropy_plus_kl(images):
 
 
 def _wasserstein_vae(**settings):
-    return models.chen_liu_vae(3, (8, 8, 1), **settings)
+    return models.dense_vae(3, (8, 8, 1), **{"divergence": "wasserstein2", **settings})
 
 
 @pytest.mark.parametrize("weight", [0.0, 2.5])

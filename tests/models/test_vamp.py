@@ -12,8 +12,8 @@ SHAPE = (4, 4, 1)
 def _vamp(seed=0, **settings):
     with backend.seeded(seed):
         return models.VampVAE(
-            models.chadebec_encoder(2, SHAPE, (8,)),
-            models.chadebec_decoder(2, SHAPE, (8,)),
+            models.dense_encoder(2, SHAPE, (8,)),
+            models.dense_decoder(2, SHAPE, (8,)),
             **settings,
         )
 

@@ -40,8 +40,8 @@ FREE, KEPT = (ids(X[rows]) for rows in reserved(280, 20))
 def bench(monkeypatch):
     bench = Bench()
     bench.once(("data", "cifar10"), lambda: TOY)
-    space = FeatureSpace.of_classifier(models.chen_liu_cnn(4, (8, 8, 3)))
-    stub = Judge(models.guruswamy_classifier(2, (8, 8, 3)), 0.9, (X_TEST[:2], np.arange(2)))
+    space = FeatureSpace.of_classifier(models.conv_classifier(4, (8, 8, 3)))
+    stub = Judge(generators.CLASSIFIER(2, (8, 8, 3)), 0.9, (X_TEST[:2], np.arange(2)))
     for module in (cells, generators):
         monkeypatch.setattr(module, "space", lambda cell, bench: space)
         monkeypatch.setattr(module, "judge_of_two", lambda cell, bench: stub)

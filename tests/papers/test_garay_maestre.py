@@ -13,7 +13,7 @@ from study.verdicts import check_reproduced, decide, missed
 from dagen_keras import models, papers
 from dagen_keras.checks import RunError
 from dagen_keras.papers.garay_maestre import cells, protocol
-from dagen_keras.papers.garay_maestre.released import ReleasedVAE
+from dagen_keras.papers.garay_maestre.networks import ReleasedVAE
 
 CLASSES, SIZE, RESERVE, UPDATES, EPOCHS = 10, 50, 100, 14, 6
 STUDY = papers.get("garay_maestre")

@@ -3,6 +3,7 @@
 Images of both classes are a list, an array a class; `joined` makes images and labels of it.
 """
 
+import functools
 import time
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,11 @@ from dagen_keras.study.judge import Judge, accuracy, fell, judge_of, reserved
 
 BATCH = 100  # Of the judge, and of predictions.
 MONITORED = 500  # Images of a GAN that are looked at while it trains.
-VAES = {"vae": models.akula_vae, "rhvae": models.akula_rhvae}
+# The paper's "standard CNN", of which it says no more.
+CLASSIFIER = functools.partial(
+    models.conv_classifier, filters=(32, 64, 128), hidden=(), dropout=0.25, activation=None
+)
+VAES = {"vae": models.conv_vae, "rhvae": models.conv_rhvae}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,7 @@ def real_images(cell, bench, together=False):
 
 def classifier(bench, shape):
     """The paper's "standard CNN" of two classes, a `ReusableModel` that returns logits."""
-    return bench.classifier(models.guruswamy_classifier, 2, shape, logits=True)
+    return bench.classifier(CLASSIFIER, 2, shape, logits=True)
 
 
 def space(cell, bench):

@@ -15,6 +15,8 @@ from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms, augment_by_factor
 from dagen_keras.datasets import oasis
 from dagen_keras.evaluate import balanced_accuracy, nearest_training_distance
+from dagen_keras.papers.chadebec import networks
+from dagen_keras.papers.chadebec.demographics import table1
 from dagen_keras.papers.chadebec.protocol import ALONE, METHODS, RAW
 from dagen_keras.sampling import manifold, sampler_of
 from dagen_keras.sampling.manifold.geodesics import derivatives
@@ -28,7 +30,7 @@ VALIDATION_SHARE, FEWEST = 0.2, 8  # Images of a class, of an unbalanced set.
 # Tables 4 and 5, where they differ: the encoder's hidden layers, and settings of the RHVAE.
 TOY = (400,), {"step_size": 1e-2, "regularization": 1e-3}
 BRAIN = (1000, 400), {"step_size": 1e-3, "regularization": 1e-2}
-CLASSIFIERS = {"DenseNet": models.densenet, "MLP": models.chadebec_mlp, "CNN": models.chadebec_cnn}
+CLASSIFIERS = {"DenseNet": models.densenet, "MLP": networks.mlp, "CNN": networks.cnn}
 REDUCED, REDUCED_CLASSES = 120, {"fashion_mnist": (1, 5, 8)}  # Of others the first three.
 COMPARED, SHOWN, OF_A_CLASS = 100, 30, 6
 GEODESICS, WRAPPED = 8, 150
@@ -248,7 +250,7 @@ def brain_samples(cell, bench):
 
 def subjects(cell, bench):
     """Table 1, of the CSV."""
-    found = oasis.table1(bench.data(cell.dataset).subjects)
+    found = table1(bench.data(cell.dataset).subjects)
     return {"table1": found.reset_index().to_dict("records")}
 
 

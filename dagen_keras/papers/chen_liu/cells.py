@@ -12,7 +12,7 @@ from dagen_keras import backend, models
 from dagen_keras.augment import Augmenter
 from dagen_keras.evaluate import density_coverage, frechet_distance, precision_recall
 from dagen_keras.models.divergences import kl, t_value, wasserstein2
-from dagen_keras.papers.chen_liu.protocol import FIDS, LATENT_DIM, METHODS, ROUNDING, SPACES
+from dagen_keras.papers.chen_liu.protocol import FIDS, HIDDEN, LATENT_DIM, METHODS, ROUNDING, SPACES
 from dagen_keras.study.judge import fell, judge_of, partition
 from dagen_keras.study.packing import pack, png
 
@@ -28,7 +28,14 @@ def vae(bench, method, image_shape, weight=1.0):
     activations = {f"{head}_activation": models.nonpositive for head in heads}
     return bench.reusable(
         ("vae", method, image_shape, weight),
-        lambda: models.chen_liu_vae(LATENT_DIM, image_shape, divergence, weight, **activations),
+        lambda: models.dense_vae(
+            LATENT_DIM,
+            image_shape,
+            HIDDEN,
+            divergence=divergence,
+            divergence_weight=weight,
+            **activations,
+        ),
         optimizer="adam",
         **backend.compile_options(steps_per_execution=10),
     )
@@ -195,7 +202,7 @@ def training_set(cell, bench):
 
 def predictions(cell, bench, x, y, marks, tested):
     """The classes that one CNN, trained on (x, y), gives `tested` after each of these updates."""
-    network = models.chen_liu_cnn, bench.data(cell.dataset).n_classes, x.shape[1:]
+    network = models.conv_classifier, bench.data(cell.dataset).n_classes, x.shape[1:]
     model = bench.classifier(*network).fresh(backend.subseed(cell.seed, "classifier"))
     passes, order = -(-max(marks) * BATCH // len(x)), backend.subseed(cell.seed, "batches")
     batches, found = models.ShuffledBatches((x, y), BATCH, order, passes), {}

@@ -9,8 +9,8 @@ from keras import ops
 from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms
 from dagen_keras.evaluate import macro_f1
+from dagen_keras.papers.garay_maestre.networks import ReleasedVAE, classifier
 from dagen_keras.papers.garay_maestre.protocol import ADJUSTED, EXTREME
-from dagen_keras.papers.garay_maestre.released import ReleasedVAE
 from dagen_keras.study.judge import judge_of, partition, reserved
 from dagen_keras.study.packing import png
 
@@ -172,7 +172,7 @@ def _train(cell, bench, batches, updates, pool, synthetic, *callbacks):
     data = bench.data(cell.dataset)
     x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
     transform = transforms(cell.level or ADJUSTED) if "AUG" in cell.method else None
-    network = models.garay_maestre_classifier, data.n_classes, data.image_shape
+    network = classifier, data.n_classes, data.image_shape
     model = bench.classifier(*network).fresh(backend.subseed(cell.seed, "classifier"))
     steps, times = updates
     model.fit(

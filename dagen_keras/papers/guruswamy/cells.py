@@ -1,5 +1,6 @@
 """What one cell of Guruswamy et al. computes."""
 
+import functools
 import warnings
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,10 @@ SPARSE = {1: 0.5, 3: 0.65, 7: 0.8}  # The shares that Fashion-MNIST's classes ar
 CIFAR100_SHARES = (0.65, 0.7, 0.75, 0.8)
 VALIDATION_SHARE = 0.1
 CLASSIFIER_BATCH = 64
+# Section V.D: three blocks of convolution, pooling and dropout, and a layer of logits; sizes ours.
+CLASSIFIER = functools.partial(
+    models.conv_classifier, filters=(32, 64, 128), hidden=(), dropout=0.25, activation=None
+)
 PER_CLASS = 100  # Images drawn to see how diverse they are.
 SCORED = 2000  # Images drawn for the pilot's FID.
 SHOWN, COLUMNS = 20, 10
@@ -281,7 +286,7 @@ def patients(data):
 def classifier(cell, bench, images, sets):
     """The classifier trained on the images and labels of `sets`, and how it was trained."""
     shape, settings = images.x.shape[1:], cell.classifier
-    network = bench.classifier(models.guruswamy_classifier, images.n_classes, shape, logits=True)
+    network = bench.classifier(CLASSIFIER, images.n_classes, shape, logits=True)
     model = network.fresh(backend.subseed(cell.seed, "classifier"))
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", patience=settings.patience, mode="min", restore_best_weights=True
