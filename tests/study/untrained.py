@@ -73,7 +73,8 @@ class Fit:
         batches, whole = x, isinstance(x, keras.utils.PyDataset)
         if whole:
             self.passes = x.passes * (1 if steps else most)
-            batches, steps, most = (x[i % len(x)] for i in range(3)), len(x), min(most, 2)
+            batches, most = (x[i % len(x)] for i in range(3)), min(most, 2)
+            steps = steps or len(x)
         stack = keras.callbacks.CallbackList(self.callbacks, True, model=model, steps=steps)
         self.history, self.batches, self.epochs = stack._history, [], 0
         model.stop_training = False
