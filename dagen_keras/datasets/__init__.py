@@ -2,6 +2,7 @@
 
 from dagen_keras.datasets import histopathology, oasis, patches, phantoms
 from dagen_keras.datasets.base import DataError, Dataset
+from dagen_keras.datasets.pixels import Pixels
 from dagen_keras.datasets.registry import NAMES, load, n_classes, title
 from dagen_keras.datasets.splits import (
     balanced_subset,
@@ -15,6 +16,7 @@ __all__ = [
     "NAMES",
     "DataError",
     "Dataset",
+    "Pixels",
     "balanced_subset",
     "histopathology",
     "keep_share",

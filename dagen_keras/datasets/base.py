@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dagen_keras import checks
+from dagen_keras.datasets.pixels import Pixels
 
 
 class DataError(RuntimeError):
@@ -39,8 +40,9 @@ class Dataset:
 
     Attributes:
         name: the name that `load` knows it by.
-        x_train, x_test: float32 images in [0, 1], shape (n, height, width, channels): arrays, or
-            lazy `Patches`, of which `x[rows]` reads an array of the rows asked for.
+        x_train, x_test: images, float32 in [0, 1], shape (n, height, width, channels): arrays; or
+            `Pixels`, bytes that are floats where they are used; or lazy `Patches`. Of all of them
+            `x[rows]` is an array.
         y_train, y_test: int64 labels, shape (n,).
         class_names: one string a class.
         description: one sentence on where the images come from, for a table's title.
@@ -49,9 +51,9 @@ class Dataset:
     """
 
     name: str
-    x_train: np.ndarray
+    x_train: np.ndarray | Pixels
     y_train: np.ndarray
-    x_test: np.ndarray
+    x_test: np.ndarray | Pixels
     y_test: np.ndarray
     class_names: tuple
     description: str
@@ -94,10 +96,11 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
         x = np.asarray(x)
         if x.ndim == 3:
             x = x[..., None]
-        if x.dtype == np.uint8:
-            x = x.astype("float32") / np.float32(255)
         try:
-            x = checks.images(x, f"{part} images")
+            if x.dtype == np.uint8 and x.ndim == 4 and x.size:
+                x = Pixels(x)
+            else:
+                x = checks.images(x, f"{part} images")
             y = checks.labels(y, len(x), f"{part} labels")
         except ValueError as error:
             raise DataError(f"Dataset '{name}': {error}") from error
@@ -107,7 +110,7 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
                 f"{len(class_names)} classes."
             )
         order = _canonical_order(x, y)
-        parts += [x[order], y[order]]
+        parts += [Pixels(x.pixels[order]) if isinstance(x, Pixels) else x[order], y[order]]
         orders.append(order)
     if subjects is not None:
         rows = np.concatenate([orders[0], len(orders[0]) + orders[1]])
@@ -116,7 +119,9 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
 
 
 def to_bytes(x):
-    """Pixels in [0, 1] as uint8, 1 being 255."""
+    """Images in [0, 1] as uint8, 1 being 255."""
+    if isinstance(x, Pixels):
+        return x.pixels
     return np.rint(x * 255).astype(np.uint8)
 
 

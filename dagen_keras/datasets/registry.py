@@ -81,7 +81,7 @@ def load(
             `slice_index` for `"oasis"` (default 90).
 
     Returns:
-        A `Dataset`: images float32 in [0, 1] of shape (n, height, width, channels), integer
+        A `Dataset`: images, float32 in [0, 1], of shape (n, height, width, channels), integer
         labels, class names; for `"phantoms"`, `"oasis"`, `"patches"` and `"histopathology"` the
         subjects too. The images of `"histopathology"` are lazy `histopathology.Patches`.
 

@@ -20,7 +20,7 @@ def checked(x, check):
         x: an array, a tensor, a `PyDataset`, a `tf.data.Dataset`, a generator, or another iterable.
         check: a function of the images, and of what else is in a batch, that raises an error.
     """
-    if isinstance(x, np.ndarray) or ops.is_tensor(x):
+    if hasattr(x, "__array__"):
         return check(ops.convert_to_numpy(x))
     if isinstance(x, ShuffledBatches):
         check(*x.arrays)
@@ -43,7 +43,7 @@ def targets(x, y, sample_weight):
 
 def all_images(x):
     """All images of what a `fit` was given; None where they come but once, or without end."""
-    if isinstance(x, np.ndarray) or ops.is_tensor(x):
+    if hasattr(x, "__array__"):
         return ops.convert_to_numpy(x)
     if isinstance(x, ShuffledBatches):
         return x.arrays[0]
