@@ -191,10 +191,15 @@ def trained(cell, bench, images, method, *callbacks):
             gan.generator.set_weights(ali.generator.get_weights())
     share = how.get("real_share", 0.5)
     gan.set_real_share(models.EveryThirdEpoch() if isinstance(share, str) else share)
-    batch = cell.gan.batch
-    passes = max(1, round(cell.gan.updates / -(-len(images.x) // batch)))
-    arrays = images.x, images.y.astype("int32")
-    models.fit_passes(gan, arrays, passes, batch, seed, windows=passes, callbacks=callbacks)
+    batches = models.ShuffledBatches((images.x, images.y.astype("int32")), cell.gan.batch, seed)
+    # Not `fit_passes`: Keras draws one order before the first pass, and version 2 has the next.
+    gan.fit(
+        batches,
+        epochs=max(1, round(cell.gan.updates / len(batches))),
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+    )
     return gan
 
 
