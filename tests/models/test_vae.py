@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dagen_keras import backend, models
+from dagen_keras.papers.garay_maestre.networks import ReleasedVAE
 
 
 def _vae(latent_dim=2, image_shape=(8, 8, 1)):
@@ -211,3 +212,15 @@ def test_the_seed_fixes_training(images):
         vae.fit(images, batch_size=5, epochs=2, verbose=0, shuffle=False)
         weights.append(np.concatenate([np.ravel(w) for w in vae.get_weights()]))
     np.testing.assert_array_equal(*weights)
+
+
+def test_the_released_vae_scales_noise_by_the_variance_and_averages_the_kl():
+    vae = models.garay_maestre_vae(4, (8, 8, 1), ReleasedVAE)
+    mean, log_var = np.full((1, 4), 0.5, "float32"), np.full((1, 4), -1.0, "float32")
+    exact = np.asarray(models.divergences.kl(mean, log_var))
+    ours = vae.divergence_of({"mean": mean, "log_var": log_var})
+    np.testing.assert_allclose(ours, exact / 4, rtol=1e-6)
+    many = np.zeros((100_000, 4), "float32")
+    vae.encoder = lambda images: (many, many - 1.0)
+    z = np.asarray(vae(np.zeros((1, 8, 8, 1), "float32"), training=True)["latent"])
+    assert z.std() == pytest.approx(np.exp(-1.0), rel=0.02)

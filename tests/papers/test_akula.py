@@ -130,11 +130,10 @@ def test_what_reaches_a_vaes_training_and_how_it_is_drawn_from(
     drawn = []
 
     def points(sampler, model, n, seed):
-        drawn.append((repr(sampler), n))
-        return np.zeros((n, 3), "float32")
+        return drawn.append((repr(sampler), n)) or np.zeros((n, 3), "float32")
 
-    for kind_of in (sampling.Prior, sampling.RandomWalk):
-        monkeypatch.setattr(kind_of, "points", points)
+    for one in (sampling.Prior, sampling.RandomWalk):
+        monkeypatch.setattr(one, "points", points)
     cell = find("samples", method=method)
     (images, said), real = generators.drawn(cell, bench), generators.real_images(cell, bench)
     for fit, seen in zip(fits, real.seen, strict=True):
