@@ -26,15 +26,16 @@ from dagen_keras.models.training import ReusableModel, fit_passes, get_state, se
 from dagen_keras.sampling import SAMPLERS, Sampler, sampler_of
 
 SAVED = "augmenter.json"
-KEPT = ("epochs", "patience", "batch_size", "held_out", "image_shape")  # Settings in it.
+# Settings in it.
+KEPT = ("conditional", "epochs", "patience", "batch_size", "held_out", "image_shape")
 
 
 class Augmenter(BaseOverSampler):
     """Makes labelled images with one generative model a class, or one for all classes.
 
     It is an over-sampler of imbalanced-learn's, and a step of its `Pipeline`. Images may be flat,
-    (n, pixels), as they are in such a pipeline; then `image_shape` says their shape, and new ones
-    are flat as well.
+    (n, pixels), as they are in such a pipeline; then `image_shape` says their shape, and those that
+    `fit_resample` adds are flat as well.
 
     Args:
         model: a function `model(image_shape=...)` that returns a new `GenerativeModel` of one
@@ -143,13 +144,8 @@ class Augmenter(BaseOverSampler):
             ValueError: if there is no model of the class, or the sampler does not fit it.
         """
         n = checks.integer(n, "n", least=0)
-        if not hasattr(self, "_fitted"):
-            raise NotFittedError("this Augmenter is not fitted yet: call fit(x, y) first.")
-        if label not in self._fitted:
-            known = ", ".join(str(c) for c in self._fitted)
-            raise ValueError(f"no model for class {label!r}; there are models for {known}.")
+        model, own = self._model_of(label), self._of(label)[1]
         seed = int(self._draws.integers(2**31)) if seed is None else seed
-        model, (_, own) = self._model_of(label), self._fitted[label]
         of = n if model.n_classes == 1 else np.full(n, self._number(label))
         return model.generate(of, backend.subseed(seed, "samples", label), sampler or own)
 
@@ -157,49 +153,55 @@ class Augmenter(BaseOverSampler):
         self, n: int, seed: int | None = None, sampler: str | Sampler | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """`n` new images of each class, class after class, and their labels: see `sample`."""
-        images = [self.sample(n, label, seed, sampler) for label in self.classes_]
+        images = [self.sample(n, label, seed, sampler) for label in self._models()]
         return np.concatenate(images), np.repeat(self.classes_, n)
 
     def model_of(self, label: Any) -> GenerativeModel:
         """The trained model of one class, compiled; it stays what it is whatever is asked next."""
-        new = self._reusable().new(backend.subseed(self._seed, "weights"))
-        return set_state(new, self._fitted[label][0])
+        state, _ = self._of(label)
+        return set_state(self._reusable().new(backend.subseed(self._seed, "weights")), state)
 
     def trained(self) -> Iterator[tuple[Any, GenerativeModel]]:
         """Yields (label, model) for each class. The model is one: valid until the next is asked."""
-        for label in self._fitted:
+        for label in self._models():
             yield label, self._model_of(label)
 
     def save(self, path: str | Path) -> None:
         """Writes the trained models and samplers into a new folder: `.keras`, `.npz` and JSON.
 
         Raises:
-            ValueError: if there is something at `path`, or the sampler is one of your own.
+            NotFittedError: if the augmenter has no model.
+            ValueError: if there is something at `path`, or the sampler or the sampling strategy is
+                one of your own.
         """
         path, kinds = Path(path), {kind: name for name, kind in SAMPLERS.items()}
+        samplers, strategy = [own for _, own in self._models().values()], self.sampling_strategy
         if path.exists():
             raise ValueError(f"{path} is there already: choose another name, or remove it.")
-        samplers = [sampler for _, sampler in self._fitted.values()]
+        if callable(strategy):
+            raise ValueError("a sampling_strategy that is a function cannot be saved.")
         if type(samplers[0]) not in kinds:
             raise ValueError(f"only samplers of dagen_keras.sampling are saved; got {samplers[0]}.")
+        said = {
+            "versions": versions(),
+            "classes": [*self._fitted],
+            "known": [*self._known],
+            "dtype": np.dtype(self._known.dtype).str,
+            "image_shape": self._shape,
+            "one_for_all": self._one_for_all,
+            "settings": {name: getattr(self, name) for name in KEPT},
+            "sampling_strategy": [*strategy.items()] if isinstance(strategy, dict) else strategy,
+            "sampler": [kinds[type(samplers[0])], samplers[0].get_params()],
+            "seed": self._seed,
+            "histories": [self.histories_[label] for label in self._fitted],
+        }
+        text = json.dumps(said, indent=1, default=lambda value: value.item())
         path.mkdir(parents=True)
         for number, label in enumerate(self._fitted):
             if number == 0 or not self._one_for_all:
                 self._model_of(label).save(path / f"model_{number}.keras")
             np.savez(path / f"sampler_{number}.npz", **samplers[number].state())
-        said = {
-            "versions": versions(),
-            "classes": [*map(_plain, self._fitted)],
-            "known": [*map(_plain, self._known)],
-            "dtype": np.dtype(self._known.dtype).str,
-            "image_shape": self._shape,
-            "one_for_all": self._one_for_all,
-            "settings": {name: getattr(self, name) for name in KEPT},
-            "sampler": [kinds[type(samplers[0])], samplers[0].get_params()],
-            "seed": self._seed,
-            "histories": [self.histories_[label] for label in self._fitted],
-        }
-        (path / SAVED).write_text(json.dumps(said, indent=1))
+        (path / SAVED).write_text(text)
 
     @classmethod
     def load(cls, path: str | Path) -> "Augmenter":
@@ -218,13 +220,16 @@ class Augmenter(BaseOverSampler):
         known = np.array(said["known"], said["dtype"])
         sampler = SAMPLERS[name](**settings)
         augmenter = cls(None, sampler, random_state=said["seed"], **said["settings"])
+        strategy = said["sampling_strategy"]
+        augmenter.sampling_strategy = dict(strategy) if isinstance(strategy, list) else strategy
         augmenter._begin(known, tuple(said["image_shape"]), said["seed"])
         for number, label in enumerate(np.array(said["classes"], said["dtype"])):
             if number == 0 or not said["one_for_all"]:
                 augmenter._trained = keras.saving.load_model(path / f"model_{number}.keras")
-            with np.load(path / f"sampler_{number}.npz", allow_pickle=False) as state:
-                own = clone(sampler).restored(augmenter._trained, dict(state))
-            augmenter._fitted[label] = get_state(augmenter._trained), own
+                state = get_state(augmenter._trained)
+            with np.load(path / f"sampler_{number}.npz", allow_pickle=False) as file:
+                own = clone(sampler).restored(augmenter._trained, dict(file))
+            augmenter._fitted[label] = state, own
             augmenter.histories_[label] = said["histories"][number]
         augmenter.classes_ = np.array([*augmenter._fitted])
         augmenter.model = _as_it_is(augmenter._trained)
@@ -232,6 +237,10 @@ class Augmenter(BaseOverSampler):
 
     def _check_X_y(self, X, y, accept_sparse=None):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        if not all(np.issubdtype(dtype, np.floating) for dtype in getattr(X, "dtypes", ())):
+            raise ValueError(
+                "x has columns of whole numbers, which cannot hold new images: x.astype('float32')."
+            )
         images = self._images(X)
         if images.ndim != np.ndim(X):  # Flat ones have features, and may have names of them.
             validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
@@ -259,18 +268,44 @@ class Augmenter(BaseOverSampler):
     def _one_for_all(self):
         return self._trained.n_classes > 1
 
+    def _models(self):
+        """The states and samplers by label."""
+        if not getattr(self, "_fitted", None):
+            raise NotFittedError(
+                "this Augmenter is not fitted yet, or had no class to fill up: call fit(x, y)."
+            )
+        return self._fitted
+
+    def _of(self, label):
+        """The state of a label's model, and its sampler."""
+        if label not in self._models():
+            known = ", ".join(str(c) for c in self._fitted)
+            raise ValueError(f"no model for class {label!r}; there are models for {known}.")
+        return self._fitted[label]
+
     def _model_of(self, label):
         """The same, in the one model that all classes share. Valid until the next call."""
-        return set_state(self._trained, self._fitted[label][0])
+        state, _ = self._of(label)
+        return set_state(self._trained, state)
 
     def _fit_classes(self, images, labels, classes):
+        """Of these classes; if it fails, the augmenter is what it was before."""
+        before = self.__dict__.copy()
+        try:
+            return self._fit_each(images, labels, classes)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def _fit_each(self, images, labels, classes):
         self._check_settings(labels, classes)
         self._begin(np.unique(labels), images.shape[1:], _seed_of(self.random_state))
         reusable = self._reusable()
         model = self._trained = reusable.fresh(backend.subseed(self._seed, "weights"))
         sampler = self._checked(model)
         held_out = self._hold_out(sampler, labels, classes)
-        for group in [classes] if self._one_for_all else [[label] for label in classes]:
+        together = self._one_for_all and len(classes) > 0
+        for group in [classes] if together else [[label] for label in classes]:
             of_class = [] if self._one_for_all else group
             rows = ~held_out & (self._one_for_all | np.isin(labels, group))
             self._trained = reusable.fresh(backend.subseed(self._seed, "weights", *of_class))
@@ -411,16 +446,14 @@ def _seed_of(random_state):
     return int(random_state.randint(2**31 - 1))
 
 
-def _plain(label):
-    """A label as JSON has it."""
-    return label.item() if isinstance(label, np.generic) else label
-
-
 def _as_it_is(model):
     """A `ReusableModel` of untrained models like this one."""
-    kind, config = type(model), model.get_config()
-    optimizer = keras.optimizers.serialize(model.optimizer)
+    optimizer = type(model.optimizer)
     return ReusableModel(
-        lambda: kind.from_config(copy.deepcopy(config)),  # Keras takes it apart.
-        optimizer=lambda: keras.optimizers.deserialize(copy.deepcopy(optimizer)),
+        functools.partial(_made, type(model), model.get_config()),
+        optimizer=functools.partial(_made, optimizer, model.optimizer.get_config()),
     )
+
+
+def _made(kind, config):
+    return kind.from_config(copy.deepcopy(config))  # Keras takes it apart.

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from dagen_keras import checks
 from dagen_keras.datasets.base import DataError, make_dataset
 
 KERAS = ("x_train", "y_train", "x_test", "y_test")
@@ -41,7 +42,11 @@ class Source:
         if directory is not None and not directory.is_dir():
             raise DataError(self.not_found(directory, "the directory does not exist"))
         arrays = self.arrays(directory, download)
-        names = self.class_names or tuple(map(str, range(1 + int(np.max(arrays[1])))))
+        try:
+            n_classes = 1 + max(checks.labels(y, len(y)).max(initial=0) for y in arrays[1::2])
+        except ValueError as error:
+            raise DataError(f"Dataset '{self.name}': {error}") from error
+        names = self.class_names or tuple(map(str, range(n_classes)))
         description = (
             f"{self.title or self.name}, {len(arrays[1]):,} training and {len(arrays[3]):,} "
             "test images"

@@ -1,6 +1,6 @@
 """OASIS-1: one axial slice a subject, from the archive that the user downloaded.
 
-Phantoms are written in the archive's layout and read by the same `read`.
+`phantoms` makes images of the same form; written in the archive's layout, `read` reads them.
 """
 
 import re

@@ -35,9 +35,11 @@ class Pixels(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc, method, *inputs, **keywords):
         arrays = (x[:] if isinstance(x, Pixels) else x for x in inputs)
+        if any(isinstance(x, Pixels) for x in keywords.get("out", ())):
+            del keywords["out"]  # `x -= 1` makes x an array of floats.
         return getattr(ufunc, method)(*arrays, **keywords)
 
     def __getattr__(self, name):
-        if name.startswith("_") or name == "pixels":
+        if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(name)
         return getattr(self[:], name)  # An array's `mean`, `reshape` and so on.

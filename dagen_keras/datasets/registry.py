@@ -81,9 +81,10 @@ def load(
             `slice_index` for `"oasis"` (default 90).
 
     Returns:
-        A `Dataset`: images, float32 in [0, 1], of shape (n, height, width, channels), integer
-        labels, class names; for `"phantoms"`, `"oasis"`, `"patches"` and `"histopathology"` the
-        subjects too. The images of `"histopathology"` are lazy `histopathology.Patches`.
+        A `Dataset`: images, float32 in [0, 1], of shape (n, height, width, channels), as an array
+        or as `Pixels`, of which `x[:]` is one; integer labels; class names; for `"phantoms"`,
+        `"oasis"`, `"patches"` and `"histopathology"` the subjects too. The images of
+        `"histopathology"` are lazy `histopathology.Patches`.
 
     Raises:
         ValueError: if the name or an option is unknown.

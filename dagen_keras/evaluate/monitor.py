@@ -57,7 +57,7 @@ class InceptionScoreMonitor(_Monitor):
 
     def look(self):
         """Draws and scores now."""
-        images = self.model.generate(np.arange(self.n) % self.model.n_classes, self.seed)
+        images = _drawn(self.model, np.arange(self.n) % self.model.n_classes, self.seed)
         score, _ = self.space.inception_score(images, self.n_splits, progress=False)
         self.scores.append(score)
 
@@ -104,7 +104,7 @@ class SampleMonitor(_Monitor):
         """Draws and measures now."""
         n_classes = self.model.n_classes
         labels = np.repeat(np.arange(n_classes), self.per_class)
-        drawn = self.model.generate(labels, self.seed)
+        drawn = _drawn(self.model, labels, self.seed)
         self.diversity.append(diversity(drawn, labels, n_classes) / self.real)
         by_class = drawn.reshape(n_classes, self.per_class, *drawn.shape[1:])
         self.samples.append(by_class[:, : self.kept].reshape(-1, *drawn.shape[1:]))
@@ -121,3 +121,8 @@ class SampleMonitor(_Monitor):
                 f"as real ones (relative diversity in brackets): {named}.",
                 stacklevel=2,
             )
+
+
+def _drawn(model, labels, seed):
+    """Images of these classes; a model of one class needs but their number."""
+    return model.generate(len(labels) if model.n_classes == 1 else labels, seed)

@@ -33,10 +33,11 @@ class ACGAN(CGAN):
 
     serialized = (*CGAN.serialized, "encoder")
 
-    def __init__(self, image_shape, n_classes, *args, encoder=None, mask=True, **kwargs):
+    def __init__(self, image_shape, n_classes=1, *args, encoder=None, mask=True, **kwargs):
         if n_classes == 1:
             raise ValueError(
-                "an ACGAN names the class, so it needs 2 or more; a GAN of one class is a CGAN."
+                "an ACGAN names the class, so it needs n_classes of 2 or more (in an Augmenter: "
+                "conditional=True); a GAN of one class is a CGAN."
             )
         super().__init__(image_shape, n_classes, *args, **kwargs)
         self.encoder, self.mask = None, mask

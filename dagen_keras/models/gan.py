@@ -184,7 +184,9 @@ class GAN(GenerativeModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         self._refuse(sample_weight)
-        labels = ops.zeros(ops.shape(x)[0]) if y is None else y  # Of a model of one class.
+        if y is None and self.n_classes > 1:
+            raise ValueError("a class-conditional model needs labels beside its images.")
+        labels = ops.zeros(ops.shape(x)[0]) if y is None else y
         labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
         if self.average is not None and training:
             self.average.update(self.generator)  # As it is before this update.

@@ -1,4 +1,4 @@
-"""The papers' encoders and decoders, as functional models."""
+"""Encoders, decoders and metric networks, as functional models."""
 
 import math
 

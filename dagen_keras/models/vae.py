@@ -211,7 +211,11 @@ class VAE(BaseVAE):
                 f"divergence must be one of {', '.join(DIVERGENCES)}, or a function of (mean, "
                 f"log_var); got {divergence!r}."
             )
-        name = divergence.__name__ if callable(divergence) else divergence
+        name = (
+            divergence
+            if isinstance(divergence, str)
+            else getattr(divergence, "__name__", "divergence")
+        )
         super().__init__(encoder, decoder, seed, divergence_name=name, **kwargs)
         self.divergence = divergence
         self.lambda_ = self.add_weight(shape=(), initializer="ones", trainable=False, name="lambda")

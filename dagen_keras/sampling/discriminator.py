@@ -20,11 +20,11 @@ class CalibratedDiscriminator:
     all that is ever selected.
 
     Args:
-        gan: a trained `CGAN` or `ACGAN`, or any model with its `generate(labels, seed)` and
-            `log_odds(images, labels)`.
+        gan: a trained `CGAN` or `ACGAN`, or any model that offers "log-odds", with its
+            `generate(labels, seed)` and `log_odds(images, labels)`.
         real_images: images of the class that the GAN was not trained on, in [0, 1],
             (m, height, width, channels).
-        label: the class, as the GAN knows it.
+        label: the class, as the GAN knows it; of a GAN of one class None will do.
         method: how to calibrate, see `calibrate`.
         seed: fixes the generated images and the calibration's folds.
 
@@ -42,13 +42,15 @@ class CalibratedDiscriminator:
     Reference: Turner et al., Metropolis-Hastings generative adversarial networks (2019).
     """
 
-    def __init__(self, gan, real_images, label=0, method="best", seed=0):
+    def __init__(self, gan, real_images, label=None, method="best", seed=0):
         if "log-odds" not in getattr(gan, "offers", ()):
             raise ValueError(
                 f"a {type(gan).__name__} has no log-odds of images to calibrate; a CGAN and an "
                 "ACGAN have."
             )
-        n = len(real_images)
+        if label is None and getattr(gan, "n_classes", 1) > 1:
+            raise ValueError("say of which class the images are: label.")
+        label, n = label or 0, len(real_images)
         if n < FEWEST_HELD_OUT:
             raise ValueError(
                 f"a discriminator is calibrated on {FEWEST_HELD_OUT} or more real images of its "

@@ -37,13 +37,15 @@ class Sampler(BaseEstimator):
     of = "a VAE or a GAN"
     learns_from = None
 
-    def fit(self, model: Any, images: np.ndarray, label: int = 0, seed: int = 0) -> "Sampler":
+    def fit(
+        self, model: Any, images: np.ndarray, label: int | None = None, seed: int = 0
+    ) -> "Sampler":
         """Learns what it needs of a trained model and images of one class; returns itself.
 
         Args:
             model: the trained model.
             images: in [0, 1], (n, height, width, channels); see `learns_from`.
-            label: the images' class, as the model knows it.
+            label: the images' class, as the model knows it; of a model of one class None will do.
             seed: fixes the fit.
 
         Raises:
@@ -137,7 +139,7 @@ class GaussianMixture(LatentSampler):
     def __init__(self, n_components: int = 10):
         self.n_components = n_components
 
-    def fit(self, model, images, label=0, seed=0):
+    def fit(self, model, images, label=None, seed=0):
         self.check(model)
         codes = model.encode(images).astype(float)
         n_components = min(checks.integer(self.n_components, "n_components"), len(codes))
@@ -232,7 +234,7 @@ class SelectingSampler(Sampler):
     needs, of = "log-odds", "a GAN whose discriminator judges images, a CGAN or an ACGAN"
     learns_from, fewest = "held out", FEWEST_HELD_OUT
 
-    def fit(self, model, images, label=0, seed=0):
+    def fit(self, model, images, label=None, seed=0):
         self.check(model)
         self.discriminator_ = CalibratedDiscriminator(model, images, label, seed=seed)
         return self

@@ -4,6 +4,7 @@ import pickle
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline
@@ -500,3 +501,58 @@ def test_a_hostile_folder_is_refused_and_nothing_in_it_is_executed(two_classes, 
     with pytest.raises(ValueError, match="safe_mode"):
         models.load_model(saved / "model_0.keras")
     assert not executed.exists()
+
+
+def test_a_fit_that_fails_leaves_the_augmenter_as_it_was(imbalanced):
+    x, y = imbalanced
+    augmenter = _augmenter(epochs=1).fit(x, y)
+    before = augmenter.sample(3, 2, seed=1)
+    for wrong in ({"sampler": "hmc"}, {"optimizer": lambda: keras.optimizers.SGD(1e8)}):
+        augmenter.set_params(**wrong, epochs=50)
+        with pytest.raises((ValueError, models.NonFiniteLossError)):
+            augmenter.fit(x, y)
+        augmenter.set_params(sampler="prior", optimizer="rmsprop")
+    np.testing.assert_array_equal(augmenter.sample(3, 2, seed=1), before)
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_where_no_class_lacks_anything_nothing_is_trained(conditional, rng, monkeypatch, tmp_path):
+    monkeypatch.setattr(models.CGAN, "fit", _no_training)
+    x, y = rng.random((6, 8, 8, 1), dtype="float32"), np.arange(6) % 2
+    augmenter = Augmenter(SMALL_GAN, conditional=conditional)
+    for new, old in zip(augmenter.fit_resample(x, y), (x, y), strict=True):
+        np.testing.assert_array_equal(new, old)
+    for ask in (lambda: augmenter.sample_each(1), lambda: augmenter.save(tmp_path / "saved")):
+        with pytest.raises(NotFittedError, match="had no class to fill up"):
+            ask()
+    for ask in (Augmenter(SMALL_GAN).model_of, Augmenter(SMALL_GAN).save):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            ask(tmp_path / "other")
+
+
+def test_a_table_of_whole_numbers_is_refused_as_its_columns_would_cut_shades_off(imbalanced):
+    x, y = imbalanced
+    table = pd.DataFrame((x.reshape(len(x), -1) > 0.5).astype(int))
+    augmenter = _augmenter(epochs=1, image_shape=(8, 8, 1))
+    with pytest.raises(ValueError, match="columns of whole numbers"):
+        augmenter.fit_resample(table, y)
+    new, _ = augmenter.fit_resample(table.astype("float32"), y)
+    assert isinstance(new, pd.DataFrame) and new.iloc[19:].to_numpy().std() > 0
+
+
+def test_settings_survive_saving_and_what_cannot_is_refused_before_a_file_is_written(
+    two_classes, tmp_path
+):
+    x, y = two_classes
+    settings = {"epochs": np.int64(1), "sampling_strategy": {7: 11}, "random_state": 1}
+    augmenter = Augmenter(MODELS["VAE"], sampling.Uniform(0, np.float32(1)), **settings)
+    augmenter.fit_resample(x, y)
+    augmenter.save(tmp_path / "saved")
+    loaded = pickle.loads(pickle.dumps(Augmenter.load(tmp_path / "saved")))
+    assert (loaded.sampling_strategy, loaded.conditional, loaded.epochs) == ({7: 11}, False, 1)
+    counts = np.bincount(loaded.fit_resample(x, y)[1])
+    assert counts[[3, 7]].tolist() == [11, 11]
+    augmenter.set_params(sampling_strategy=lambda y: {7: 11})
+    with pytest.raises(ValueError, match="a function cannot be saved"):
+        augmenter.save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -52,3 +52,10 @@ def test_a_model_is_fitted_to_it_as_to_the_array(digits):
     assert np.isfinite(vae.fit(digits.x_train, epochs=1, verbose=0).history["loss"]).all()
     codes = vae.encode(digits.x_test)
     np.testing.assert_array_equal(codes, vae.encode(np.asarray(digits.x_test)))
+
+
+def test_in_place_arithmetic_gives_an_array(pair):
+    images, array = pair
+    images -= 0.5
+    assert isinstance(images, np.ndarray)
+    np.testing.assert_array_equal(images, array - np.float32(0.5))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from dagen_keras import backend, models
+from dagen_keras import backend, evaluate, models
 from dagen_keras.augment import transforms
 from dagen_keras.models import networks
 from dagen_keras.models.gan import GAN
@@ -395,3 +395,19 @@ def test_a_vae_encodes_to_its_posteriors_means(images):
     np.testing.assert_allclose(vae.encode(images), vae.encoder(images)[0], atol=1e-6)
     with pytest.raises(ValueError, match="Divide by 255"):
         vae.encode(images * 255)
+
+
+@every_gan
+def test_a_gan_of_several_classes_needs_labels_wherever_it_is_asked(build, images):
+    gan = _compiled(build)
+    with pytest.raises(ValueError, match="needs labels beside its images"):
+        gan.evaluate(images, verbose=0)
+
+
+@pytest.mark.parametrize("build", [_vae, lambda: models.CGAN(SHAPE, latent_dim=4, filters=2)])
+def test_a_model_of_one_class_can_be_watched(build, images):
+    model = build()
+    model.compile("sgd")
+    monitor = evaluate.SampleMonitor(images, np.zeros(12, int), every=1)
+    model.fit(images, epochs=1, verbose=0, callbacks=[monitor])
+    assert len(monitor.diversity) == 1

@@ -89,3 +89,9 @@ def test_misuse_is_explained(rng):
     ali = models.ALI((8, 8, 1), 2, latent_dim=4, filters=4)
     with pytest.raises(ValueError, match="an? ALI has no log-odds of images to calibrate"):
         sampling.CalibratedDiscriminator(ali, np.ones((9, 8, 8, 1)), 0)
+
+
+def test_of_several_classes_one_must_be_said(rng):
+    gan = models.CGAN((8, 8, 1), 3, latent_dim=4, filters=2)
+    with pytest.raises(ValueError, match="say of which class the images are"):
+        sampling.Rejection().fit(gan, rng.random((6, 8, 8, 1), dtype="float32"))
