@@ -11,6 +11,7 @@ from typing import Any
 import imblearn
 import keras
 import numpy as np
+import pandas as pd
 import scipy.sparse
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
@@ -237,7 +238,7 @@ class Augmenter(BaseOverSampler):
 
     def _check_X_y(self, X, y, accept_sparse=None):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        if not all(np.issubdtype(dtype, np.floating) for dtype in getattr(X, "dtypes", ())):
+        if isinstance(X, pd.DataFrame) and not all(map(pd.api.types.is_float_dtype, X.dtypes)):
             raise ValueError(
                 "x has columns of whole numbers, which cannot hold new images: x.astype('float32')."
             )
