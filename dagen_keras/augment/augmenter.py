@@ -1,14 +1,11 @@
 """Augmenter = model + sampler: generative models that make new labelled images."""
 
-import copy
 import functools
-import json
 import numbers
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import imblearn
 import keras
 import numpy as np
 import pandas as pd
@@ -20,14 +17,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from dagen_keras import __version__, backend, checks
+from dagen_keras import backend, checks
+from dagen_keras.augment.fitted import FittedModels
 from dagen_keras.models.callbacks import StopOnNonFiniteLoss
 from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.training import ReusableModel, fit_passes, get_state, set_state
-from dagen_keras.sampling import SAMPLERS, Sampler, sampler_of
+from dagen_keras.sampling import Sampler, sampler_of
 
-SAVED = "augmenter.json"
-# Settings in it.
+# Settings that are saved.
 KEPT = ("conditional", "epochs", "patience", "batch_size", "held_out", "image_shape")
 
 
@@ -145,27 +142,27 @@ class Augmenter(BaseOverSampler):
             ValueError: if there is no model of the class, or the sampler does not fit it.
         """
         n = checks.integer(n, "n", least=0)
-        model, own = self._model_of(label), self._of(label)[1]
-        seed = int(self._draws.integers(2**31)) if seed is None else seed
-        of = n if model.n_classes == 1 else np.full(n, self._number(label))
-        return model.generate(of, backend.subseed(seed, "samples", label), sampler or own)
+        return self._of(label).sample(n, label, seed, sampler)
 
     def sample_each(
         self, n: int, seed: int | None = None, sampler: str | Sampler | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """`n` new images of each class, class after class, and their labels: see `sample`."""
-        images = [self.sample(n, label, seed, sampler) for label in self._models()]
+        images = [self.sample(n, label, seed, sampler) for label in self._models().states]
         return np.concatenate(images), np.repeat(self.classes_, n)
 
     def model_of(self, label: Any) -> GenerativeModel:
         """The trained model of one class, compiled; it stays what it is whatever is asked next."""
-        state, _ = self._of(label)
-        return set_state(self._reusable().new(backend.subseed(self._seed, "weights")), state)
+        found = self._of(label)
+        reusable = self._reusable(found.image_shape, found.known)
+        new = reusable.new(backend.subseed(found.seed, "weights"))
+        return set_state(new, found.states[label])
 
     def trained(self) -> Iterator[tuple[Any, GenerativeModel]]:
         """Yields (label, model) for each class. The model is one: valid until the next is asked."""
-        for label in self._models():
-            yield label, self._model_of(label)
+        found = self._models()
+        for label in found.states:
+            yield label, found.model_of(label)
 
     def save(self, path: str | Path) -> None:
         """Writes the trained models and samplers into a new folder: `.keras`, `.npz` and JSON.
@@ -175,34 +172,14 @@ class Augmenter(BaseOverSampler):
             ValueError: if there is something at `path`, or the sampler or the sampling strategy is
                 one of your own.
         """
-        path, kinds = Path(path), {kind: name for name, kind in SAMPLERS.items()}
-        samplers, strategy = [own for _, own in self._models().values()], self.sampling_strategy
-        if path.exists():
-            raise ValueError(f"{path} is there already: choose another name, or remove it.")
+        found, strategy = self._models(), self.sampling_strategy
         if callable(strategy):
             raise ValueError("a sampling_strategy that is a function cannot be saved.")
-        if type(samplers[0]) not in kinds:
-            raise ValueError(f"only samplers of dagen_keras.sampling are saved; got {samplers[0]}.")
-        said = {
-            "versions": versions(),
-            "classes": [*self._fitted],
-            "known": [*self._known],
-            "dtype": np.dtype(self._known.dtype).str,
-            "image_shape": self._shape,
-            "one_for_all": self._one_for_all,
-            "settings": {name: getattr(self, name) for name in KEPT},
-            "sampling_strategy": [*strategy.items()] if isinstance(strategy, dict) else strategy,
-            "sampler": [kinds[type(samplers[0])], samplers[0].get_params()],
-            "seed": self._seed,
-            "histories": [self.histories_[label] for label in self._fitted],
-        }
-        text = json.dumps(said, indent=1, default=lambda value: value.item())
-        path.mkdir(parents=True)
-        for number, label in enumerate(self._fitted):
-            if number == 0 or not self._one_for_all:
-                self._model_of(label).save(path / f"model_{number}.keras")
-            np.savez(path / f"sampler_{number}.npz", **samplers[number].state())
-        (path / SAVED).write_text(text)
+        settings = {name: getattr(self, name) for name in KEPT}
+        settings["sampling_strategy"] = (
+            [*strategy.items()] if isinstance(strategy, dict) else strategy
+        )
+        found.save(Path(path), settings)
 
     @classmethod
     def load(cls, path: str | Path) -> "Augmenter":
@@ -213,28 +190,10 @@ class Augmenter(BaseOverSampler):
         Raises:
             ValueError: if there is no saved augmenter at `path`.
         """
-        path = Path(path)
-        if not (path / SAVED).is_file():
-            raise ValueError(f"no saved Augmenter at {path}: it has no {SAVED}.")
-        said = json.loads((path / SAVED).read_text())
-        name, settings = said["sampler"]
-        known = np.array(said["known"], said["dtype"])
-        sampler = SAMPLERS[name](**settings)
-        augmenter = cls(None, sampler, random_state=said["seed"], **said["settings"])
-        strategy = said["sampling_strategy"]
-        augmenter.sampling_strategy = dict(strategy) if isinstance(strategy, list) else strategy
-        augmenter._begin(known, tuple(said["image_shape"]), said["seed"])
-        for number, label in enumerate(np.array(said["classes"], said["dtype"])):
-            if number == 0 or not said["one_for_all"]:
-                augmenter._trained = keras.saving.load_model(path / f"model_{number}.keras")
-                state = get_state(augmenter._trained)
-            with np.load(path / f"sampler_{number}.npz", allow_pickle=False) as file:
-                own = clone(sampler).restored(augmenter._trained, dict(file))
-            augmenter._fitted[label] = state, own
-            augmenter.histories_[label] = said["histories"][number]
-        augmenter.classes_ = np.array([*augmenter._fitted])
-        augmenter.model = _as_it_is(augmenter._trained)
-        return augmenter
+        found, settings = FittedModels.load(Path(path))
+        if isinstance(settings["sampling_strategy"], list):
+            settings["sampling_strategy"] = dict(settings["sampling_strategy"])
+        return cls(found.untrained(), random_state=found.seed, **settings)._learnt(found)
 
     def _check_X_y(self, X, y, accept_sparse=None):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
@@ -252,95 +211,73 @@ class Augmenter(BaseOverSampler):
         images = self._images(x)
         wanted = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
         self._fit_classes(images, y, sorted(wanted))
-        new = [self.sample(n, label, self._seed) for label, n in wanted.items()]
+        new = [self.sample(n, label, self._fitted.seed) for label, n in wanted.items()]
         new_labels = [np.full(n, label, dtype=y.dtype) for label, n in wanted.items()]
         # Whole numbers cannot hold the new images.
         dtype = x.dtype if np.issubdtype(x.dtype, np.floating) else np.float32
         new = [images.reshape(-1, *x.shape[1:]).astype(dtype) for images in new]
         return np.concatenate([x, *new]), np.concatenate([y, *new_labels])
 
-    def _begin(self, known, shape, seed):
-        """Forgets what was fitted before; `known` are all labels, whether filled up or not."""
-        self._known, self._shape, self._seed = known, shape, seed
-        self._draws = np.random.default_rng(backend.subseed(seed, "draws"))
-        self._fitted, self.histories_ = {}, {}
-
-    @property
-    def _one_for_all(self):
-        return self._trained.n_classes > 1
-
     def _models(self):
-        """The states and samplers by label."""
-        if not getattr(self, "_fitted", None):
+        """The `FittedModels`, of one class at least."""
+        found = getattr(self, "_fitted", None)
+        if found is None or not found.states:
             raise NotFittedError(
                 "this Augmenter is not fitted yet, or had no class to fill up: call fit(x, y)."
             )
-        return self._fitted
+        return found
 
     def _of(self, label):
-        """The state of a label's model, and its sampler."""
-        if label not in self._models():
-            known = ", ".join(str(c) for c in self._fitted)
-            raise ValueError(f"no model for class {label!r}; there are models for {known}.")
-        return self._fitted[label]
+        """The same, of this class among others."""
+        self._models().check(label)
+        return self._fitted
 
-    def _model_of(self, label):
-        """The same, in the one model that all classes share. Valid until the next call."""
-        state, _ = self._of(label)
-        return set_state(self._trained, state)
-
-    def _fit_classes(self, images, labels, classes):
-        """Of these classes; if it fails, the augmenter is what it was before."""
-        before = self.__dict__.copy()
-        try:
-            return self._fit_each(images, labels, classes)
-        except BaseException:
-            self.__dict__ = before
-            raise
-
-    def _fit_each(self, images, labels, classes):
-        self._check_settings(labels, classes)
-        self._begin(np.unique(labels), images.shape[1:], _seed_of(self.random_state))
-        reusable = self._reusable()
-        model = self._trained = reusable.fresh(backend.subseed(self._seed, "weights"))
-        sampler = self._checked(model)
-        held_out = self._hold_out(sampler, labels, classes)
-        together = self._one_for_all and len(classes) > 0
-        for group in [classes] if together else [[label] for label in classes]:
-            of_class = [] if self._one_for_all else group
-            rows = ~held_out & (self._one_for_all | np.isin(labels, group))
-            self._trained = reusable.fresh(backend.subseed(self._seed, "weights", *of_class))
-            history = self._train(images[rows], labels[rows], *of_class).history
-            state = get_state(self._trained)
-            for label in group:
-                side = held_out if sampler.learns_from == "held out" else ~held_out
-                own = clone(sampler)
-                if sampler.learns_from is not None:
-                    seed = backend.subseed(self._seed, "calibration", label)
-                    own.fit(
-                        self._trained, images[side & (labels == label)], self._number(label), seed
-                    )
-                self._fitted[label], self.histories_[label] = (state, own), history
-        self.classes_ = np.array(classes)
+    def _learnt(self, found):
+        self._fitted, self.histories_ = found, found.histories
+        self.classes_ = np.array([*found.states])
         return self
 
-    def _train(self, images, labels, *of_class):
-        model = self._trained
+    def _fit_classes(self, images, labels, classes):
+        self._check_settings(labels, classes)
+        known, shape, seed = np.unique(labels), images.shape[1:], _seed_of(self.random_state)
+        reusable = self._reusable(shape, known)
+        model = reusable.fresh(backend.subseed(seed, "weights"))
+        sampler = self._checked(model, shape, known)
+        found = FittedModels(model, known, shape, seed)
+        held_out = self._hold_out(sampler, labels, classes, seed)
+        together = found.one_for_all and len(classes) > 0
+        for group in [classes] if together else [[label] for label in classes]:
+            of_class = [] if together else group
+            rows = ~held_out & (together | np.isin(labels, group))
+            reusable.fresh(backend.subseed(seed, "weights", *of_class))  # `model`, that is.
+            numbers = [np.searchsorted(known, labels[rows]).astype("int32")] if together else []
+            history = self._train(model, (images[rows], *numbers), seed, *of_class).history
+            state = get_state(model)
+            for label in group:
+                own = clone(sampler)
+                if sampler.learns_from is not None:
+                    side = held_out if sampler.learns_from == "held out" else ~held_out
+                    shown, draw = images[side & (labels == label)], ("calibration", label)
+                    own.fit(model, shown, found.number(label), backend.subseed(seed, *draw))
+                found.states[label], found.samplers[label] = state, own
+                found.histories[label] = history
+        return self._learnt(found)
+
+    def _train(self, model, arrays, seed, *of_class):
         what = f"the model of class {of_class[0]}" if of_class else "the model of all classes"
-        numbers = np.searchsorted(self._known, labels).astype("int32")
         return fit_passes(
             model,
-            (images, numbers) if self._one_for_all else (images,),
+            arrays,
             self.epochs,
             self.batch_size,
-            seed=backend.subseed(self._seed, "order", *of_class),
+            seed=backend.subseed(seed, "order", *of_class),
             # A GAN may have a schedule by epochs.
             windows=None if model.loss_tells else self.epochs,
             patience=self.patience,
             callbacks=[StopOnNonFiniteLoss(what)],
         )
 
-    def _hold_out(self, sampler, labels, classes):
+    def _hold_out(self, sampler, labels, classes, seed):
         """Which images the sampler learns from and the model is not trained on, bool (n,)."""
         held_out = np.zeros(len(labels), bool)
         for label in classes if sampler.learns_from == "held out" else ():
@@ -351,13 +288,9 @@ class Augmenter(BaseOverSampler):
                     f"class {label} has {len(rows)} images; the sampler {sampler} needs at least "
                     f"{n} held out from training, and 2 to train with."
                 )
-            rng = np.random.default_rng(backend.subseed(self._seed, "held out", label))
+            rng = np.random.default_rng(backend.subseed(seed, "held out", label))
             held_out[rng.choice(rows, n, replace=False)] = True
         return held_out
-
-    def _number(self, label):
-        """A label as the model knows it: from 0 on, without gaps; 0 if it knows one class."""
-        return int(np.searchsorted(self._known, label)) if self._one_for_all else 0
 
     def _check_settings(self, labels, classes):
         for label in classes:
@@ -373,7 +306,7 @@ class Augmenter(BaseOverSampler):
         if not isinstance(self.held_out, numbers.Real) or not 0 < self.held_out < 1:
             raise ValueError(f"held_out must be a share in (0, 1); got {self.held_out!r}.")
 
-    def _checked(self, model):
+    def _checked(self, model, shape, known):
         """The sampler; refuses, before training, what does not go with the model."""
         if not isinstance(model, GenerativeModel):
             raise ValueError(f"model must return a GenerativeModel; got {model!r}.")
@@ -383,15 +316,15 @@ class Augmenter(BaseOverSampler):
                 "a GAN trains all its epochs, as its losses do not say how good it is: leave "
                 f"patience None; got {self.patience!r}."
             )
-        n_classes = len(self._known) if self._one_for_all else 1
-        if (model.n_classes, tuple(model.image_shape)) != (n_classes, self._shape):
+        n_classes = len(known) if model.n_classes > 1 else 1
+        if (model.n_classes, tuple(model.image_shape)) != (n_classes, shape):
             raise ValueError(
                 f"the model has {model.n_classes} classes of images {model.image_shape}; the data "
-                f"have {len(self._known)} of {self._shape}."
+                f"have {len(known)} of {shape}."
             )
         return sampler
 
-    def _reusable(self):
+    def _reusable(self, shape, known):
         if isinstance(self.model, ReusableModel):
             return self.model
         if not callable(self.model):
@@ -399,8 +332,8 @@ class Augmenter(BaseOverSampler):
                 "model must be a function that returns a new model, or a ReusableModel; got "
                 f"{self.model!r}."
             )
-        settings = {"n_classes": len(self._known)} if self.conditional else {}
-        build = functools.partial(self.model, image_shape=self._shape, **settings)
+        settings = {"n_classes": len(known)} if self.conditional else {}
+        build = functools.partial(self.model, image_shape=shape, **settings)
         return ReusableModel(build, optimizer=self.optimizer)
 
     def __sklearn_tags__(self):
@@ -429,32 +362,9 @@ class Augmenter(BaseOverSampler):
         return y
 
 
-def versions() -> dict[str, str]:
-    """Of what a saved augmenter was made with."""
-    return {
-        "dagen_keras": __version__,
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "imbalanced-learn": imblearn.__version__,
-    }
-
-
 def _seed_of(random_state):
     """A seed of scikit-learn's `random_state`: an integer is its own."""
     if random_state is None or isinstance(random_state, numbers.Integral):
         seed = None if random_state is None else checks.integer(random_state, "random_state", 0)
         return backend.any_seed(seed)
     return int(random_state.randint(2**31 - 1))
-
-
-def _as_it_is(model):
-    """A `ReusableModel` of untrained models like this one."""
-    optimizer = type(model.optimizer)
-    return ReusableModel(
-        functools.partial(_made, type(model), model.get_config()),
-        optimizer=functools.partial(_made, optimizer, model.optimizer.get_config()),
-    )
-
-
-def _made(kind, config):
-    return kind.from_config(copy.deepcopy(config))  # Keras takes it apart.

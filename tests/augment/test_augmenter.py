@@ -469,7 +469,7 @@ def test_a_saved_augmenter_draws_as_it_did_and_can_be_fitted_anew(
     for label in augmenter.classes_:
         drawn = augmenter.sample(3, label, seed=1)
         np.testing.assert_array_equal(loaded.sample(3, label, seed=1), drawn)
-    assert (loaded.epochs, repr(loaded.sampler)) == (1, repr(augmenter._fitted["three"][1]))
+    assert (loaded.epochs, repr(loaded.sampler)) == (1, repr(augmenter._fitted.samplers["three"]))
     again = clone(loaded).fit(x, names)
     drawn = augmenter.sample(3, "seven", seed=1)
     np.testing.assert_allclose(again.sample(3, "seven", seed=1), drawn, atol=1e-6)
