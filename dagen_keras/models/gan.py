@@ -137,22 +137,21 @@ class GAN(GenerativeModel):
 
     def call(self, images, training=None):
         """The images as they are: the players meet in `compute_loss`."""
-        if training is None:
-            self.predict()
+        if training is None:  # Keras says True or False, only a user says nothing.
+            self._refuse_images()
         return images
 
     def predict(self, *args, **kwargs):
-        """Refused: a GAN maps no images to anything.
+        """Refused with a `ValueError`, which says what to ask instead."""
+        self._refuse_images()
 
-        Raises:
-            ValueError: always; says what to ask instead.
-        """
+    predict_on_batch = predict
+
+    def _refuse_images(self):
         raise ValueError(
             f"a {type(self).__name__} maps no images to anything: new ones are "
             "`generate(labels, seed)`; its parts are `generator` and `discriminator`."
         )
-
-    predict_on_batch = predict
 
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
