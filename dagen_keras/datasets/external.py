@@ -98,6 +98,9 @@ def _read_npz(name, path):
         with np.load(path, allow_pickle=False) as file:
             if MEDMNIST[0] in file:
                 found = {key: file[key] for key in _present(file, path, MEDMNIST)}
+                shape = found["train_images"].shape
+                if len(shape) > 3 and shape[3] not in (1, 3):
+                    raise DataError(f"'{path}' holds volumes {shape[1:]}, and no images.")
                 train = [
                     np.concatenate([found[f"{part}_{what}"] for part in ("train", "val")])
                     for what in ("images", "labels")

@@ -78,6 +78,13 @@ def test_npz_in_the_layout_of_medmnist_of_any_name(tmp_path, rng, name):
         datasets.load(name, data_dir=tmp_path)
 
 
+def test_volumes_of_medmnist_are_refused(tmp_path, rng):
+    volumes = rng.integers(0, 256, (24, 8, 8, 8), np.uint8)
+    _write_medmnist(tmp_path / "organmnist3d.npz", rng, train_images=volumes)
+    with pytest.raises(datasets.DataError, match=r"holds volumes \(8, 8, 8\), and no images"):
+        datasets.load("organmnist3d", data_dir=tmp_path)
+
+
 def test_an_npz_with_objects_is_refused_and_nothing_in_it_is_executed(tmp_path, rng):
     class Hostile:
         def __reduce__(self):
