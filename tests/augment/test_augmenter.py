@@ -291,6 +291,20 @@ def test_a_reusable_model_of_other_classes_is_refused(rng):
         Augmenter(reusable).fit(x, np.arange(10) % 5)
 
 
+def test_a_gans_schedule_goes_by_epochs(rng):
+    seen = []
+    build = functools.partial(
+        models.CGAN,
+        latent_dim=4,
+        filters=4,
+        real_share=lambda epoch: seen.append(epoch) or 0.25 + 0.125 * epoch,
+    )
+    augmenter = Augmenter(build, epochs=3, random_state=0)
+    augmenter.fit(rng.random((6, 8, 8, 1), dtype="float32"), np.zeros(6, int))
+    assert seen[-3:] == [0, 1, 2] and len(augmenter.histories_[0]["loss"]) == 3
+    assert float(augmenter.model_of(0).share) == 0.5
+
+
 @pytest.mark.parametrize("conditional", [True, False])
 def test_a_gan_refuses_patience_before_training(conditional, rng, monkeypatch):
     monkeypatch.setattr(models.CGAN, "fit", _no_training)
