@@ -35,8 +35,8 @@ def pictures(pictures_by_title, columns=None):
     return figure
 
 
-def training_curves(history, labels=None):
-    """One panel for each quantity of a Keras `History`."""
+def training_curves(history, labels=None, log=False):
+    """One panel for each quantity of a Keras `History`; with `log` on a logarithmic scale."""
     values = history.history
     names = list(values)
     figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 2.6), squeeze=False)
@@ -44,6 +44,8 @@ def training_curves(history, labels=None):
         axis.plot(np.arange(1, len(values[name]) + 1), values[name])
         axis.set_title((labels or {}).get(name, name))
         axis.set_xlabel("epoch")
+        if log:
+            axis.set_yscale("log")
     figure.tight_layout()
     return figure
 

@@ -411,3 +411,8 @@ def test_a_model_of_one_class_can_be_watched(build, images):
     monitor = evaluate.SampleMonitor(images, np.zeros(12, int), every=1)
     model.fit(images, epochs=1, verbose=0, callbacks=[monitor])
     assert len(monitor.diversity) == 1
+
+
+def test_an_acgan_of_one_class_is_refused_in_words():
+    with pytest.raises(ValueError, match="needs n_classes of 2 or more .*conditional=True.* CGAN"):
+        models.ACGAN(SHAPE)
