@@ -170,7 +170,7 @@ class GAN(GenerativeModel):
                 raise ValueError("a class-conditional model needs labels: fit(images, labels).")
             labels = np.zeros(len(images), "int64") if labels is None else labels
             # Before the first step: an error inside loses the weights on JAX.
-            self._refuse(*weights, kwargs.get("sample_weight"), kwargs.get("class_weight"))
+            self._refuse_weights(*weights, kwargs.get("sample_weight"), kwargs.get("class_weight"))
             return self._checked(images, labels)
 
         x = inputs.checked(x, check)
@@ -182,7 +182,7 @@ class GAN(GenerativeModel):
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        self._refuse(sample_weight)
+        self._refuse_weights(sample_weight)
         if y is None and self.n_classes > 1:
             raise ValueError("a class-conditional model needs labels beside its images.")
         labels = ops.zeros(ops.shape(x)[0]) if y is None else y
@@ -215,7 +215,7 @@ class GAN(GenerativeModel):
             tracker.update_state(value)
         return losses.with_losses_of(self, d_loss + g_loss)
 
-    def _refuse(self, *weights):
+    def _refuse_weights(self, *weights):
         if any(weight is not None for weight in weights):
             raise ValueError(
                 f"a {type(self).__name__} takes no sample_weight and no class_weight: generated "
