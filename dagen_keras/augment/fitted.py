@@ -118,11 +118,16 @@ class FittedModels:
         return found, {**said["settings"], "sampler": SAMPLERS[name](**settings)}
 
     def untrained(self) -> ReusableModel:
-        """A `ReusableModel` of untrained models like this one."""
-        optimizer = self.model.optimizer
+        """A `ReusableModel` of untrained models like this one; what is not trained in it stays."""
+        model, optimizer = self.model, self.model.optimizer
+        frozen = {
+            place: layer.get_weights()
+            for place, layer in enumerate(model.layers)
+            if not layer.trainable  # Such as an ACGAN's encoder.
+        }
         return ReusableModel(
-            functools.partial(_made, type(self.model), self.model.get_config()),
-            optimizer=functools.partial(_made, type(optimizer), optimizer.get_config()),
+            functools.partial(_made, type(model), model.get_config(), frozen),
+            optimizer=functools.partial(_made, type(optimizer), optimizer.get_config(), {}),
         )
 
 
@@ -136,5 +141,8 @@ def versions() -> dict[str, str]:
     }
 
 
-def _made(kind, config):
-    return kind.from_config(copy.deepcopy(config))  # Keras takes it apart.
+def _made(kind, config, frozen):
+    new = kind.from_config(copy.deepcopy(config))  # Keras takes it apart.
+    for place, weights in frozen.items():
+        new.layers[place].set_weights(weights)
+    return new

@@ -493,6 +493,19 @@ def test_a_saved_augmenter_draws_as_it_did_and_can_be_fitted_anew(
         Augmenter.load(tmp_path)
 
 
+def test_a_loaded_augmenter_keeps_what_its_model_does_not_train(two_classes, tmp_path):
+    x, y = two_classes
+    ali = models.ALI(x.shape[1:], 2, latent_dim=8, filters=4)
+    build = functools.partial(models.ACGAN, latent_dim=8, filters=4, encoder=ali.encoder)
+    fitted = Augmenter(build, conditional=True, epochs=1, optimizer="adam").fit(x, y)
+    fitted.save(tmp_path / "saved")
+    refitted = Augmenter.load(tmp_path / "saved").fit(x, y)
+    for now, then in zip(
+        refitted.model_of(y[0]).encoder.get_weights(), ali.encoder.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(now, then)
+
+
 def test_a_hostile_folder_is_refused_and_nothing_in_it_is_executed(two_classes, tmp_path):
     class Hostile:
         def __reduce__(self):
