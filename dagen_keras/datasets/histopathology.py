@@ -13,12 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from tqdm import tqdm
 
-from dagen_keras import checks
 from dagen_keras.datasets import lazy
-from dagen_keras.datasets.base import DataError, Dataset, canonical_order, image_hash, to_bytes
+from dagen_keras.datasets.base import DataError, Dataset, canonical_order, image_hash
 from dagen_keras.datasets.lazy import IMAGE_SHAPE, Patches
 from dagen_keras.datasets.splits import split_by_patient
 
@@ -29,7 +27,6 @@ __all__ = [
     "as_dataset",
     "load",
     "scan",
-    "write",
 ]
 
 CLASS_NAMES = ("negative", "positive")
@@ -197,54 +194,6 @@ def scan(directory, progress=True):
     patches = Patches([files[i][0] for i in kept], hashes[kept])
     patients = np.array([files[i][1] for i in kept])
     return Scan(patches, labels[order], patients, skipped)
-
-
-def write(directory, images, labels, patients, positions=None):
-    """Writes images as files of the archive's layout, which `scan` reads.
-
-    Args:
-        directory: is made if it does not exist.
-        images: in [0, 1] or uint8, shape (n, 50, 50, 3).
-        labels: 0 or 1, shape (n,).
-        patients: names, shape (n,).
-        positions: where on the slide each image lies, integers (x, y) in pixels, shape (n, 2);
-            default: side by side.
-
-    Returns:
-        The n paths.
-
-    Raises:
-        ValueError: if an argument has another shape or range, a name cannot be that of a folder,
-            or two images have one name.
-    """
-    images = np.asarray(images)
-    if images.dtype != np.uint8:
-        images = to_bytes(checks.images(images))
-    if images.shape[1:] != IMAGE_SHAPE:
-        raise ValueError(f"images must have shape (n, 50, 50, 3); got {images.shape}.")
-    labels = checks.labels(labels, len(images))
-    if labels.max(initial=0) > 1:
-        raise ValueError(f"labels must be 0 or 1; got {labels.max()}.")
-    patients = [str(patient) for patient in patients]
-    if len(patients) != len(images):
-        raise ValueError(
-            f"patients must be one an image; got {len(patients)} for {len(images)} images."
-        )
-    for patient in patients:
-        if not patient or patient.startswith(".") or not set(patient).isdisjoint("/\\"):
-            raise ValueError(f"a patient's name must be that of a folder; got {patient!r}.")
-    if positions is None:
-        positions = [(1 + IMAGE_SHAPE[1] * i, 1) for i in range(len(images))]
-    paths = [
-        Path(directory) / patient / str(label) / f"{patient}_idx5_x{x}_y{y}_class{label}.png"
-        for patient, label, (x, y) in zip(patients, labels, positions, strict=True)
-    ]
-    if len(set(paths)) < len(paths):
-        raise ValueError("two images of one patient and label have the same position.")
-    for path, pixels in zip(paths, images, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    return paths
 
 
 def _hash_all(paths, progress):
