@@ -293,7 +293,7 @@ class GAN(GenerativeModel):
         sampler, seed = sampler_of(sampler, self), backend.any_seed(seed)
         if isinstance(sampler, SelectingSampler):
             return sampler.images(self, labels, seed)
-        z = sampler.points(self, len(labels), seed)
+        z = sampler.checked_points(self, len(labels), seed)
         generator = self.generator if self.average is None else self.average.network
         return predict(generator, [z, labels.astype("int32")])
 

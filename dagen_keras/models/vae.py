@@ -133,7 +133,8 @@ class BaseVAE(GenerativeModel):
         n = checks.integer(n, "n", least=0)
         if n == 0:
             return np.zeros((0, *self.image_shape), "float32")
-        points = sampler_of(sampler, self).points(self, n, backend.any_seed(seed))
+        sampler, seed = sampler_of(sampler, self), backend.any_seed(seed)
+        points = sampler.checked_points(self, n, seed)
         return predict(self.decoder, points)
 
     def divergence_of(self, y_pred):

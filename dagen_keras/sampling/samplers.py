@@ -92,6 +92,28 @@ class LatentSampler(Sampler):
         """`n` latent points, float32 (n, model.latent_dim)."""
         raise NotImplementedError
 
+    def checked_points(self, model: Any, n: int, seed: int | None) -> np.ndarray:
+        """What `points` returns, once it is sure to be that.
+
+        A decoder would make images of whatever it gets: on a CPU TensorFlow's ReLU turns NaN into
+        numbers.
+
+        Raises:
+            ValueError: if it is of another shape, or not finite.
+        """
+        points = np.asarray(self.points(model, n, seed))
+        if points.shape != (n, model.latent_dim):
+            raise ValueError(
+                f"the sampler {self} must return {n} points of {model.latent_dim} dimensions, "
+                f"shape {(n, model.latent_dim)}; it returned {points.shape}."
+            )
+        bad = ~np.isfinite(points).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"the sampler {self} returned NaN or infinity in {bad.sum()} of {n} points."
+            )
+        return points
+
 
 class Prior(LatentSampler):
     """Points of N(0, I): images as the model draws them."""
@@ -254,7 +276,12 @@ class SelectingSampler(Sampler):
                 f"the sampler {self} was fitted to class {discriminator.label} and draws no other."
             )
         # Of the model that asks: the weights of several classes may share one.
-        return self.select(discriminator.of(model), len(labels), seed).images
+        images = self.select(discriminator.of(model), len(labels), seed).images
+        if len(images) != len(labels):
+            raise ValueError(
+                f"the sampler {self} must select {len(labels)} images; it selected {len(images)}."
+            )
+        return checks.images(images, f"what the sampler {self} selects")
 
     def select(self, discriminator: CalibratedDiscriminator, n: int, seed: int) -> Selection:
         """`n` images as a `Selection`, by any calibrated discriminator."""

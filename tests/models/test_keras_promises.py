@@ -269,6 +269,17 @@ def test_one_watch_stops_at_nan_and_it_does_not_make_a_gpu_wait(build, images, m
         assert (thread is threading.main_thread()) == (keras.backend.backend() == "tensorflow")
 
 
+@every_model
+def test_weights_that_are_nan_stop_training_though_the_loss_is_not(build, images):
+    """Without XLA TensorFlow's ReLU makes a number of NaN, and the loss of a VAE stays finite."""
+    model = _compiled(build)
+    network = model.discriminator if isinstance(model, GAN) else model.encoder
+    kernel = next(w for w in network.trainable_weights if "kernel" in w.path)
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(models.NonFiniteLossError, match="stopped in epoch 1, at"):
+        model.fit(images, LABELS if isinstance(model, GAN) else None, epochs=5, verbose=0)
+
+
 @every_gan
 def test_a_gan_maps_no_images_to_themselves(build, images):
     gan = _compiled(build)

@@ -144,3 +144,45 @@ def test_a_sampler_of_ones_own_needs_points_alone():
     vae = models.chadebec_vae(2, (4, 4, 1), (4,))
     images = vae.generate(3, sampler=Origin())
     np.testing.assert_array_equal(images, models.predict(vae.decoder, np.zeros((3, 2))))
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (lambda n: np.zeros((n + 1, 3)), r"must return 4 points of 3 .* returned \(5, 3\)"),
+        (lambda n: np.zeros((n - 1, 3)), r"returned \(3, 3\)"),
+        (lambda n: np.zeros((n, 2)), r"returned \(4, 2\)"),
+        (lambda n: np.full((n, 3), np.nan), "NaN or infinity in 4 of 4 points"),
+        (lambda n: np.where(np.arange(n)[:, None] == 1, np.inf, np.ones((n, 3))), "in 1 of 4"),
+    ],
+)
+def test_points_that_are_none_of_the_model_are_not_decoded(points, message):
+    class Odd(sampling.LatentSampler):
+        def points(self, model, n, seed):
+            return points(n)
+
+    for model in (
+        models.chadebec_vae(3, (4, 4, 1), (4,)),
+        models.CGAN((4, 4, 1), latent_dim=3, filters=2),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.generate(4, seed=0, sampler=Odd())
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (lambda n: np.zeros((n + 1, 4, 4, 1)), "must select 4 images; it selected 5"),
+        (lambda n: np.full((n, 4, 4, 1), np.nan), "must be finite"),
+        (lambda n: np.full((n, 4, 4, 1), 7.0), r"must be in \[0, 1\]"),
+    ],
+)
+def test_what_is_selected_are_as_many_images(images, message):
+    class Odd(sampling.SelectingSampler):
+        def select(self, discriminator, n, seed):
+            return SimpleNamespace(images=images(n))
+
+    gan = models.CGAN((4, 4, 1), latent_dim=3, filters=2)
+    sampler = Odd().fit(gan, np.random.default_rng(0).random((20, 4, 4, 1)))
+    with pytest.raises(ValueError, match=message):
+        gan.generate(4, seed=0, sampler=sampler)
