@@ -2,7 +2,6 @@
 
 import argparse
 import collections
-import json
 import math
 import re
 import sys
@@ -166,16 +165,25 @@ def _run_all(options, root):
 
 
 def _answers(runs):
-    """Each paper's question and the counts of its verdicts."""
+    """Each paper's question and the counts of its verdicts, or why they cannot be read."""
+    from dagen_keras.runs import page
+
     lines = []
     for run in runs:
         claims = run.directory / "claims.json"
         if claims.exists():
-            found = json.loads(claims.read_text(encoding="utf-8"))
-            counts = collections.Counter(claim["verdict"] for claim in found)
-            counted = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+            try:
+                counted = _counted(page.read_json(claims, list))
+            except (ValueError, KeyError, TypeError) as error:
+                again = page.how_to_make_again(run.study.key, run.profile)
+                counted = f"its claims cannot be counted ({error}): {again}"
             lines += [f"{run.study.key}: {run.study.question}", f"  {counted}"]
     return "\n".join(lines)
+
+
+def _counted(claims):
+    counts = collections.Counter(claim["verdict"] for claim in claims)
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
 
 
 def _run_grids(options):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from runs.toy import STUDY
 
 from dagen_keras import cli, papers
+from dagen_keras.datasets import DataError
 from dagen_keras.runs import Ledger, Run, notebooks
 
 ROOT = Path(__file__).parents[1]
@@ -163,6 +165,32 @@ def test_a_failed_cell_and_notebook_give_status_1_and_say_how_to_go_on(
     assert "a cell of the notebook failed" in error
     assert error.strip().endswith("it tries only what is missing.")
     assert "cells failed" in (tmp_path / "quick" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"{}", b"3", b"[3]", b"[{}]", b'[{"verdict": []}]', b"[" * 5000]
+)
+def test_claims_that_cannot_be_counted_are_told_and_stop_nothing(
+    capsys, tmp_path, toy, monkeypatch, content
+):
+    """The toy's data cannot be had, so that its report is not made anew."""
+    claims = tmp_path / "quick" / "toy" / "claims.json"
+    claims.parent.mkdir(parents=True)
+    claims.write_bytes(content)
+    compute = cli._compute
+
+    def without_toy(run, options, deadline):
+        if run.study.key == "toy":
+            raise DataError("gone")
+        return compute(run, options, deadline)
+
+    monkeypatch.setattr(cli, "_compute", without_toy)
+    assert _run_all("--results", tmp_path) == 1
+    captured = capsys.readouterr()
+    again = "python run_all.py toy --profile quick --no-compute"
+    assert re.search(rf"  its claims cannot be counted \(.+\): {again}\n", captured.out)
+    assert "other: How large is a square?\n  1 not decided\n" in captured.out
+    assert "toy: gone" in captured.err
 
 
 def test_an_interrupt_says_that_nothing_is_lost(capsys, tmp_path, monkeypatch, toy):
