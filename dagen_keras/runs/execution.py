@@ -165,19 +165,28 @@ def _client(address, workers):
     except ImportError as error:
         raise RunError("--cluster needs dask: pip install 'dagen-keras[cluster]'.") from error
     with contextlib.ExitStack() as stack:
+        cluster = None
         if address == "local":
             environment = {**ONE_THREAD, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "")}
             environment = {name: value for name, value in environment.items() if value}
             stack.enter_context(
                 dask.config.set({"distributed.nanny.pre-spawn-environ": environment})
             )
-            address = stack.enter_context(
-                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                )
             )
+            address = cluster.scheduler_address
         try:
             client = stack.enter_context(Client(address, timeout=10))
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"no dask scheduler answers at {address!r}: {error}.") from error
+        if cluster:
+            _stop_web_servers(cluster, client)
         found = client.scheduler_info(n_workers=-1)["workers"].values()
         if any(worker["nthreads"] > 1 for worker in found):
             raise RunError(
@@ -187,3 +196,18 @@ def _client(address, workers):
         if not found:
             raise RunError(f"the dask scheduler at {address!r} has no workers: start some.")
         yield client
+
+
+def _stop_web_servers(cluster, client):
+    """Stops the servers of pages on its state that dask starts even without its dashboard."""
+    from distributed import WorkerPlugin
+
+    class WithoutWebServer(WorkerPlugin):  # A worker that takes a dead one's place gets it too.
+        def setup(self, worker):
+            worker.http_server.stop()
+
+    async def stop():
+        cluster.scheduler.http_server.stop()
+
+    cluster.sync(stop)
+    client.register_plugin(WithoutWebServer())

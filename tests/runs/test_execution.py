@@ -3,12 +3,13 @@
 import collections
 import dataclasses
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 from runs.toy import SHARED, STUDY, fitted
 
-from dagen_keras.runs import Run, RunError, code
+from dagen_keras.runs import Run, RunError, code, execution
 from dagen_keras.runs.execution import tasks
 from dagen_keras.runs.run import Times
 
@@ -62,12 +63,46 @@ def test_a_cluster_fills_the_same_ledger_and_fits_nothing_twice(tmp_path, monkey
     assert len({record["code"]["source"] for record in there.ledger.records()}) == 1
 
 
+def _listening():
+    """The addresses at which this process and those that it started listen."""
+    psutil = pytest.importorskip("psutil")
+    this = psutil.Process()
+    connections = [c for p in (this, *this.children(recursive=True)) for c in p.net_connections()]
+    return {tuple(c.laddr) for c in connections if c.status == psutil.CONN_LISTEN}
+
+
+def _speaks_http(address):
+    with socket.create_connection(address, timeout=5) as connection:
+        connection.settimeout(2)
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        try:
+            return b"HTTP/" in connection.recv(100)
+        except OSError:
+            return False
+
+
 @pytest.mark.slow
-def test_a_cluster_that_does_not_answer_is_named(tmp_path):
+def test_a_local_cluster_listens_on_this_machine_alone_and_serves_no_pages():
+    pytest.importorskip("distributed")
+    before = _listening()
+    with execution._client("local", 2) as client:
+        opened = _listening() - before
+        assert len(opened) == 5, "of a scheduler, and of two workers, each with its nanny"
+        assert {host for host, _ in opened} == {"127.0.0.1"}
+        assert [address for address in opened if _speaks_http(address)] == []
+        worker = min(client.scheduler_info(n_workers=-1)["workers"])
+        client.restart_workers([worker])
+        assert [a for a in _listening() - before if _speaks_http(a)] == []
+        assert client.submit(abs, -3).result(timeout=60) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tcp://127.0.0.1:99999", "http://x", ""])
+def test_a_cluster_that_does_not_answer_is_named(tmp_path, address):
     pytest.importorskip("distributed")
     run = Run(STUDY, "paper", results=tmp_path)
-    with pytest.raises(RunError, match="no dask scheduler answers at 'tcp://127.0.0.1:1'"):
-        run.compute(progress=False, cluster="tcp://127.0.0.1:1")
+    with pytest.raises(RunError, match=f"no dask scheduler answers at '{address}'"):
+        run.compute(progress=False, cluster=address)
 
 
 class Clock:
