@@ -8,7 +8,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from dagen_keras.checks import RunError
+from dagen_keras.runs import files
+
 PROJECT = Path(__file__).parents[2]
+EXECUTED, BEGUN = "notebook.ipynb", ".notebook.ipynb"
 
 
 def execute(run, notebook):
@@ -16,13 +20,18 @@ def execute(run, notebook):
 
     The executed copy is `notebook.ipynb` in the run's directory, also if a cell fails. Paths in it
     are relative, TensorFlow's start-up messages are left out, and pictures have at most 64 colours.
+    It is whole or not written: until then it is `.notebook.ipynb`.
 
     Args:
         run: a `Run`.
         notebook: path of the notebook.
 
     Returns:
-        A list with a line for the cell that failed; empty if all went well.
+        A list with a line for the cell that failed, and one if the copy is no notebook that can be
+        tidied; empty if all went well.
+
+    Raises:
+        RunError: if the executed copy cannot be written, as the disk is full.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -31,13 +40,15 @@ def execute(run, notebook):
     if not notebook.exists():
         return [f"'{notebook}' is not there: run from a clone of the project"]
     run.directory.mkdir(parents=True, exist_ok=True)
-    executed = run.directory / "notebook.ipynb"
+    executed, begun = run.directory / EXECUTED, run.directory / BEGUN
+    begun.unlink(missing_ok=True)  # Of a run that was killed.
+    failures = []
     if run.data_dir:  # The kernel inherits it; it does not stand in the executed copy.
         os.environ["DAGEN_DATA_DIR"] = run.data_dir
     try:
         papermill.execute_notebook(
             os.path.relpath(notebook),
-            os.path.relpath(executed),
+            os.path.relpath(begun),
             parameters={
                 "profile": run.profile,
                 "results": os.path.relpath(run.results, notebook.parent),
@@ -50,14 +61,32 @@ def execute(run, notebook):
             progress_bar={"desc": f"{run.study.key} notebook"},
         )
     except PapermillExecutionError as error:
-        return [
+        failures.append(
             f"{run.study.key}: cell {error.exec_count} of {notebook.name} failed: {error.ename}: "
             f"{error.evalue} (see {executed})"
-        ]
+        )
     except Exception as error:  # The kernel died or did not start.
-        return [f"{run.study.key}: {notebook.name} failed: {type(error).__name__}: {error}"]
+        if getattr(error, "errno", None) in files.FULL:
+            raise RunError(f"'{executed}' cannot be written: {error.strerror}.") from error
+        failures.append(f"{run.study.key}: {notebook.name} failed: {type(error).__name__}: {error}")
     finally:
-        tidy(executed, run.data_dir)
+        failures += _put_in_place(begun, executed, run)
+    return failures
+
+
+def _put_in_place(begun, executed, run):
+    """Makes what papermill wrote the executed copy; a line of why not, where it is no notebook."""
+    try:
+        tidy(begun, run.data_dir)
+        if begun.exists():
+            os.replace(begun, executed)
+    except RunError:
+        raise
+    except Exception as error:  # A kernel may put anything into a notebook.
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return [f"{run.study.key}: the executed notebook is odd, and no copy is kept: {reason}"]
+    finally:
+        begun.unlink(missing_ok=True)
     return []
 
 
@@ -67,6 +96,10 @@ def tidy(path, data_dir=None):
     Args:
         path: the notebook, which is written anew; it may be missing.
         data_dir: a folder whose path is left out, as the project's is.
+
+    Raises:
+        RunError: if it cannot be written.
+        Exception: of any kind, if it is no notebook, or holds a picture that is none.
     """
     import nbformat
 
@@ -85,7 +118,10 @@ def tidy(path, data_dir=None):
                 output.data["image/png"] = _few_colours(output.data["image/png"])
         if "outputs" in cell:
             cell.outputs = [o for o in cell.outputs if o.get("text") != ""]
-    nbformat.write(notebook, path)
+    about = notebook.metadata.get("papermill", {})
+    if "output_path" in about:  # The name that the copy will have.
+        about.output_path = about.output_path.replace(BEGUN, EXECUTED)
+    files.write(path, nbformat.writes(notebook) + "\n")
 
 
 def _few_colours(png):
