@@ -1,5 +1,6 @@
 """The ledger: one JSON line a finished cell, appended and flushed."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -80,7 +81,11 @@ class Ledger:
         if len(current) == len(records):
             return None
         aside = self.set_aside()
-        self._append("".join(json.dumps(record) + "\n" for record in current))
+        try:
+            self._append("".join(json.dumps(record) + "\n" for record in current))
+        except RunError:
+            aside.replace(self.path)
+            raise
         return aside
 
     def lines(self) -> list[str]:
@@ -98,12 +103,20 @@ class Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._drop_torn_line()
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            before = self.path.stat().st_size if self.path.exists() else 0
+            try:
+                with self.path.open("ab") as file:
+                    file.write(text.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError:  # The disk is full, say: no part of a line stays.
+                with contextlib.suppress(OSError):
+                    os.truncate(self.path, before)
+                raise
         except OSError as error:
-            raise RunError(f"the ledger '{self.path}' cannot be written: {error}.") from error
+            raise RunError(
+                f"the ledger '{self.path}' cannot be written: {error.strerror or error}."
+            ) from error
 
     def _drop_torn_line(self):
         if not self.path.exists():
