@@ -95,14 +95,14 @@ class FittedModels:
             if number == 0 or not self.one_for_all:
                 self.model_of(label).save(path / f"model_{number}.keras")
             np.savez(path / f"sampler_{number}.npz", **self.samplers[label].state())
-        (path / SAVED).write_text(text)
+        (path / SAVED).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> tuple["FittedModels", dict[str, Any]]:
         """What `save` wrote, and the settings; see `Augmenter.load`."""
         if not (path / SAVED).is_file():
             raise ValueError(f"no saved Augmenter at {path}: it has no {SAVED}.")
-        said = json.loads((path / SAVED).read_text())
+        said = json.loads((path / SAVED).read_text(encoding="utf-8"))
         name, settings = said["sampler"]
         known, shape = np.array(said["known"], said["dtype"]), tuple(said["image_shape"])
         found = cls(keras.saving.load_model(path / "model_0.keras"), known, shape, said["seed"])

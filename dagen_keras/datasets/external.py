@@ -163,7 +163,7 @@ def _incomplete(directory):
     if not directory.is_dir():
         return None
     try:
-        info = json.loads((directory / "dataset_info.json").read_text())
+        info = json.loads((directory / "dataset_info.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return f"'{directory}' is half prepared ({_one_line(error)})"
     for split in info.get("splits", ()):

@@ -31,7 +31,8 @@ def _git(*arguments):
         done = subprocess.run(
             ["git", "-C", str(PACKAGE.parent), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
