@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import itertools
 import math
 import re
 import sys
@@ -18,6 +19,7 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"{error}: the papers need pip install 'dagen-keras[papers]'.") from None
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+LISTED = 50  # Cells of a paper that a dry run lists; it counts the others.
 
 
 def run_all(argv=None, root=None):
@@ -78,7 +80,11 @@ def _add_arguments(parser):
     parser.add_argument(
         "--no-compute", action="store_true", help="make the report from the ledger alone"
     )
-    parser.add_argument("--dry-run", action="store_true", help="list the cells and the time")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help=f"list the first {LISTED} cells of each paper, count all, and tell the time",
+    )
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="a dask scheduler, or 'local' for processes here"
     )
@@ -107,6 +113,8 @@ def _seconds(text):
 
 
 def _guarded(action, *arguments):
+    if hasattr(sys.stdout, "reconfigure"):  # A terminal without a character is shown its number.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return action(*arguments)
     except (RunError, DataError, OSError) as error:
@@ -276,9 +284,11 @@ def _dry_run(runs, fresh):
         missing = dict(reversed(cells.items())) if fresh else state.missing()
         seconds = times.total(missing.values())
         total += seconds
-        for key, cell in missing.items():
+        for key, cell in itertools.islice(missing.items(), LISTED):
             expected = times.of(cell.kind, cell.factors)
             print(f"{key}  {'' if expected is None else f'{expected:.1f} s':>10}  {cell}")
+        if len(missing) > LISTED:
+            print(f"... and {len(missing) - LISTED} more")
         print(
             f"{run.study.key}: {len(missing)} of {len(cells)} cells to compute, "
             + (f"about {duration(seconds)}" if seconds else "no time known before the first")

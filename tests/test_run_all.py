@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from runs.toy import STUDY
 
 from dagen_keras import cli, papers
 from dagen_keras.datasets import DataError
-from dagen_keras.runs import Ledger, Run, notebooks
+from dagen_keras.runs import Ledger, Run, RunError, notebooks
+from dagen_keras.runs.run import EMPTY
+from dagen_keras.study.cells import MOST_CELLS
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,6 +111,118 @@ def test_an_empty_data_directory_is_explained(capsys, tmp_path):
     error = capsys.readouterr().err
     assert "'mnist.npz' or a prepared TFDS dataset 'mnist'" in error
     assert str(empty) in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--results", "~nouser/x"], "results directory '~nouser/x': no home directory is known"),
+        (["--data-dir", "~nouser"], "data directory '~nouser': no home directory is known"),
+        (["--results", "file"], "results directory 'file' is no directory, but a file"),
+        (["--results", "loop"], "results directory 'loop' is no directory, but a file or a broken"),
+        (["--results", "loop/x"], "cannot be written"),
+        (["--data-dir", "loop"], "data directory 'loop' is no directory"),
+        (["--data-dir", "file"], "data directory 'file' is no directory"),
+        (["-p", "seeds", "[" * 5000 + "]" * 5000], "'seeds' must be a valid integer; got '[[["),
+        (["-p", "seeds", '{"a":' * 900 + "1" + "}" * 900], "'seeds' must be a valid integer"),
+        (["-p", "numbers", "[" * 5000 + "]" * 5000], "'numbers', element 1, must be a valid"),
+        (["-p", "numbers", "[" * 900 + "]" * 900], "'numbers', element 1, must be a valid"),
+        (["-p", "seeds", "10000000"], "'seeds' must be at most 100; got 10000000. Now it is 1."),
+        (["-p", "numbers", str([*range(101)])], "'numbers' must have at most 100 values; got [0,"),
+        (["--cluster", "tcp://127.0.0.1:99999"], "no dask scheduler answers at 'tcp://127.0.0.1:9"),
+    ],
+)
+def test_a_call_that_cannot_be_is_explained_before_anything_is_written(
+    arguments, message, capsys, tmp_path, toy, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "loop").symlink_to("loop")
+    if "--cluster" in arguments:
+        pytest.importorskip("distributed")
+    elif "--results" not in arguments:
+        arguments = [*arguments, "--results", "new", "--dry-run"]
+    assert _run_all("toy", *arguments, *(["--results", "new"] * ("--cluster" in arguments))) == 2
+    error = capsys.readouterr().err
+    assert message in error.splitlines()[-1]
+    assert len(error.splitlines()[-1]) < 300
+    assert list(tmp_path.rglob("runs.jsonl")) == []
+
+
+@pytest.mark.parametrize("key", papers.KEYS)
+def test_no_paper_begins_a_grid_that_cannot_be_listed(key):
+    study = papers.get(key)
+    settings = next(reversed(study.profiles.values()))
+    for name, value in settings.flat().items():
+        if name.endswith("seeds"):
+            with pytest.raises(RunError, match=f"'{name}' must be at most 100; got 10000000"):
+                settings.replace({name: "10000000"})
+        if isinstance(value, list):
+            with pytest.raises(RunError, match=f"'{name}'.* must "):
+                settings.replace({name: list(range(1, 1000))})
+    most = {name: 100 for name in settings.flat() if name.endswith("seeds")}
+    assert len(study.cells(settings.replace(most), EMPTY)) < MOST_CELLS
+
+
+def test_settings_that_multiply_to_too_many_cells_are_refused(tmp_path, capsys):
+    hundred = ",".join(str(20 * n) for n in range(1, 101))
+    arguments = ["-p", "seeds", "100", "-p", "numbers", hundred, "-p", "factors", hundred]
+    command = ["chadebec", "--profile", "paper", "--results", tmp_path, "--dry-run"]
+    assert _run_all(*command, *arguments) == 2
+    assert capsys.readouterr().err == (
+        "error: these settings ask for more than 50,000 cells: ask for fewer seeds, or for shorter "
+        "lists.\n"
+    )
+
+
+def test_a_dry_run_lists_fifty_cells_and_counts_the_others(capsys, tmp_path, toy):
+    assert _run_all("toy", "--results", tmp_path, "--dry-run", "-p", "seeds", "20") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("square, n" in line for line in lines) == 50
+    assert lines[50:52] == ["... and 10 more", lines[51]]
+    assert lines[51].startswith("toy: 60 of 60 cells to compute")
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+ACCENTED = """
+import sys
+from dataclasses import replace
+from runs.toy import STUDY, parts
+from dagen_keras import cli, papers
+from dagen_keras.runs import notebooks
+study = replace(
+    STUDY,
+    title="Carrés – é",
+    question="Wie groß ist ein Quadrat – 49 €?",
+    tables={"squares": {"title": "Größe", "unit": "µm"}},
+    parts=lambda frame: {**parts(frame), "squares": frame.assign(größe="é")},
+)
+papers.KEYS, papers.get = ("toy",), lambda key: study
+notebooks.execute = lambda run, path: []
+sys.exit(cli.run_all())
+"""
+
+
+@pytest.mark.slow
+def test_what_is_not_ascii_is_written_as_utf_8_and_shown_on_any_terminal(tmp_path):
+    results, script = tmp_path / "Größe", tmp_path / "script.py"
+    results.mkdir()
+    script.write_text(ACCENTED, encoding="utf-8")
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(("LC_", "LANG"))}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), **ASCII}
+    for arguments in ([], ["--no-compute"], ["--dry-run"], ["--list"]):
+        command = [sys.executable, script, *arguments, "--results", results]
+        done = subprocess.run(command, env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        out = done.stdout.decode("ascii")
+        if arguments != ["--dry-run"]:
+            assert r"Wie gro\xdf ist ein Quadrat \u2013 49 \u20ac?" in out
+    for name, text in {
+        "index.html": "Wie groß ist ein Quadrat – 49 €?",
+        "toy/summary.json": "Größe",
+        "toy/tables/squares.csv": "größe",
+    }.items():
+        assert text in (results / "quick" / name).read_text(encoding="utf-8")
 
 
 def test_dry_run_lists_cells_with_an_estimate_and_writes_nothing(capsys, tmp_path, toy):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
 from dagen_keras.runs import code, page
 from dagen_keras.runs.execution import execute_all
@@ -31,6 +32,21 @@ def default_results():
     return here / "results"
 
 
+def _directory(path, what):
+    """The path with its "~" expanded; it need not exist.
+
+    Raises:
+        RunError: if it begins with the "~" of a user who is not known, is a file or a broken link.
+    """
+    try:
+        found = Path(path).expanduser()
+    except RuntimeError as error:
+        raise RunError(f"{what} directory '{path}': no home directory is known for it.") from error
+    if os.path.lexists(found) and not found.is_dir():
+        raise RunError(f"{what} directory '{path}' is no directory, but a file or a broken link.")
+    return found
+
+
 class Run:
     """One paper at one profile: its cells, which of them are done, and its report.
 
@@ -43,7 +59,8 @@ class Run:
         download: whether data that is not there may be downloaded.
 
     Raises:
-        RunError: for an unknown profile or setting, or a value that is not allowed.
+        RunError: for an unknown profile or setting, a value that is not allowed, or a path that
+            cannot be a directory.
 
     Example:
         >>> run = Run(papers.get("garay_maestre"), profile="quick")
@@ -58,9 +75,9 @@ class Run:
         self.profile = profile
         self.settings = study.settings(profile, changes)
         self.changes = dict(changes or {})
-        self.results = Path(results).expanduser() if results else default_results()
+        self.results = _directory(results, "results") if results else default_results()
         data_dir = data_dir or os.environ.get("DAGEN_DATA_DIR")
-        self.data_dir = str(Path(data_dir).expanduser().resolve()) if data_dir else None
+        self.data_dir = os.path.realpath(_directory(data_dir, "data")) if data_dir else None
         self.directory = self.results / profile / study.key
         self.ledger = Ledger(self.directory / "runs.jsonl")
         self.bench = Bench(self.data_dir, download)

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagen_keras.checks import RunError
 from dagen_keras.study.settings import Settings
+
+MOST_CELLS = 50_000  # A grid is listed whole before it is computed.
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,23 @@ def cell(
     settings = {name: part for name, part in parts.items() if isinstance(part, Settings)}
     factors = {name: part for name, part in parts.items() if name not in settings}
     return Cell(kind, seed, dataset, factors, settings, tuple(serves), tuple(shares))
+
+
+class Grid(list):
+    """The cells that a protocol lists one after the other, at most `MOST_CELLS`."""
+
+    def append(self, cell: Cell) -> None:
+        """Adds a cell.
+
+        Raises:
+            RunError: if there are as many already.
+        """
+        if len(self) == MOST_CELLS:
+            raise RunError(
+                f"these settings ask for more than {MOST_CELLS:,} cells: ask for fewer seeds, or "
+                "for shorter lists."
+            )
+        super().append(cell)
 
 
 @functools.cache

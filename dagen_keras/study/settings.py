@@ -21,6 +21,8 @@ from dagen_keras.checks import RunError
 
 T = TypeVar("T")
 
+MOST = 100  # Seeds, and values of a list: a larger grid is a slip.
+
 Positive = Annotated[int, Field(ge=1)]
 Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=0)]
@@ -49,6 +51,16 @@ class Settings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
     )
+
+    @pydantic.field_validator("*")
+    @classmethod
+    def _listable(cls, value, about: pydantic.ValidationInfo):
+        """A grid is listed before it is computed, so there is a most of what it multiplies."""
+        if isinstance(value, tuple) and len(value) > MOST:
+            raise ValueError(f"must have at most {MOST} values")
+        if about.field_name.endswith("seeds") and value > MOST:
+            raise ValueError(f"must be at most {MOST}")
+        return value
 
     def flat(self) -> dict[str, Any]:
         """Every setting by its full name, such as "gan.epochs", as JSON holds it."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dagen_keras.study.cells import cell
+from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Gate, Larger, NotWorse
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
@@ -115,7 +115,7 @@ PROFILES = {
 
 def cells(s, frame):
     """Seed by seed the five training sets, and with them what is shown; the GAN of all classes."""
-    grid = []
+    grid = Grid()
 
     def add(kind, seed, method, regime=None, chain_length=None, **parts):
         if kind != "select" and method == "MH-GAN":

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
-from dagen_keras.study.cells import cell
+from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Gate, Larger, NotLarger, SmallerGain, served
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
@@ -172,7 +172,7 @@ def rows(methods, factors, numbers):
 def cells(s, frame):
     """The pilot, Table 2 seed by seed, those of the claims first; the letters, figures, brains."""
     _check(s)
-    grid, few, many = [], min(s.numbers), max(s.numbers)
+    grid, few, many = Grid(), min(s.numbers), max(s.numbers)
 
     def add(kind, seed, dataset, shares=(), **parts):
         shares += METHODS.get(parts.get("method"), ())[:1]  # Cells of one model share it.

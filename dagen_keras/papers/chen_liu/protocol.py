@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
-from dagen_keras.study.cells import cell
+from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Decided, Decision, Larger, Shown, SmallerGain
 from dagen_keras.study.frame import column, select
 from dagen_keras.study.judge import GATES, Judging
@@ -142,7 +142,7 @@ def cells(s, frame):
         raise RunError(
             f"setting 'long.epochs' must be above vae.epochs, {s.vae.epochs}; got {s.long.epochs}."
         )
-    grid, best, first = [], {}, s.datasets[0]
+    grid, best, first = Grid(), {}, s.datasets[0]
     scoring = {"images": s.images, "fid": s.fid, "judging": s.judging}
 
     def add(kind, seed, dataset, **parts):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from dagen_keras import datasets
 from dagen_keras.checks import RunError
-from dagen_keras.study.cells import cell
+from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Larger, Shown
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
@@ -123,7 +123,7 @@ PROFILES = {
 def cells(s, frame):
     """The pilot, the released code's headline, the claims' cells seed by seed, what is shown."""
     _check(s)
-    grid, small = [], min(s.train_sizes)
+    grid, small = Grid(), min(s.train_sizes)
 
     def add(kind, seed, size, method, latent_dim=None, vae_images=None, level=None, **parts):
         factors = {"method": method, "train_size": size, "latent_dim": latent_dim}

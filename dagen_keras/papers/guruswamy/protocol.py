@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from dagen_keras.evaluate import ALPHA
-from dagen_keras.study.cells import cell
+from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Exceeds, Gate, Larger, Within
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
@@ -146,7 +146,7 @@ PROFILES = {
 
 def cells(s, frame):
     """The pilot, then the claims' rows seed by seed, then what is shown."""
-    grid = []
+    grid = Grid()
 
     def add(kind, seed, dataset, method, **parts):
         role, how = ROLES[dataset], METHODS[method]
