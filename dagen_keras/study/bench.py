@@ -9,6 +9,10 @@ import keras
 from dagen_keras import backend, datasets
 from dagen_keras.models.training import ReusableModel, get_state, set_state
 
+# Cells after which a process gives back what Keras keeps: it takes a second for each model to be
+# ready again, and each cell leaves up to five megabytes.
+CELLS_BETWEEN = 20
+
 
 class Bench:
     """Data and models by key, so that cells share what they have in common.
@@ -26,6 +30,7 @@ class Bench:
         self.data_dir, self.download, self.fits = data_dir, download, fits
         self._kept = {}
         self._fitted = collections.OrderedDict()
+        self._cells = 0
 
     def data(self, name: str) -> datasets.Dataset:
         """The dataset of a name, read once."""
@@ -62,6 +67,17 @@ class Bench:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True) if logits else loss,
             **backend.compile_options(),
         )
+
+    def cell_done(self) -> None:
+        """Now and then gives back what the backend keeps for good, and the process would grow by.
+
+        TensorFlow keeps a kernel for each variable of a new name, and Keras counts names up, so
+        that every model built leaves something; and of each training that reads from Python its
+        batches, that is all its data. Models stay what they are.
+        """
+        self._cells += 1
+        if self._cells % CELLS_BETWEEN == 0:
+            keras.utils.clear_session()
 
     def fitted(self, key: Hashable, fit: Callable[[], Any]) -> Any:
         """What `fit()` returned for this key, while it is among the last used.

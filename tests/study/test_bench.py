@@ -1,8 +1,12 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
+from dagen_keras import models
 from dagen_keras.study import Bench
+from dagen_keras.study.study import Study
 
 
 @pytest.fixture
@@ -89,3 +93,27 @@ def test_a_fit_that_fails_leaves_nothing():
         with pytest.raises(FloatingPointError):
             bench.fitted("a", fail)
     assert bench.fitted("a", lambda: 3) == 3
+
+
+@pytest.mark.slow
+def test_a_process_does_not_grow_with_its_cells():
+    """Each cell builds a model of ten layers and trains on two megabytes, and keeps neither."""
+    psutil = pytest.importorskip("psutil")
+    x = np.zeros((2000, 256), "float32")
+
+    def build():
+        return keras.Sequential([keras.Input((256,)), *(keras.layers.Dense(4) for _ in range(10))])
+
+    def compute(cell, bench):
+        model = bench.reusable("dense", build, optimizer="sgd", loss="mse").fresh(cell.seed)
+        model.fit(models.ShuffledBatches((x.copy(), x[:, :4]), 1000), verbose=0, shuffle=False)
+        return {}
+
+    study, bench = SimpleNamespace(compute={"cell": compute}), Bench()
+    sizes = []
+    for seed in range(120):
+        cell = SimpleNamespace(kind="cell", seed=seed)
+        Study.run(study, cell, bench)
+        if seed % 20 == 19:
+            sizes.append(psutil.Process().memory_info().rss / 1e6)
+    assert max(sizes) - sizes[0] < 20
