@@ -20,6 +20,34 @@ def integer(value, name, least=1):
     return int(value)
 
 
+def number(value, name):
+    """`value`, if it is a real number, infinite perhaps, and not NaN.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not isinstance(value, numbers.Real) or value != value:
+        raise ValueError(f"{name} must be a number; got {value!r}.")
+    return value
+
+
+def real(x, name):
+    """`x` as an array of real numbers, of the dtype that it has; of Python's own, float64.
+
+    Raises:
+        ValueError: if it is none: of complex numbers, times or texts, or ragged.
+    """
+    try:
+        x = np.asarray(x)
+        if x.dtype.kind in "OV":  # Python's own numbers; bfloat16.
+            x = x.astype("float64")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be an array of real numbers: {error}.") from error
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be an array of real numbers; got dtype {x.dtype}.")
+    return x
+
+
 def image_shape(value):
     """`value` as an image's (height, width, channels), a tuple of `int`.
 
@@ -38,9 +66,7 @@ def images(x, name="images"):
     Raises:
         ValueError: if the rank, the range or a pixel is not what it must be.
     """
-    x = np.asarray(x)
-    if x.dtype == object or not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
-        raise ValueError(f"{name} must be an array of numbers; got dtype {x.dtype}.")
+    x = real(x, name)
     if x.ndim != 4:
         hint = " Add a channel axis: x[..., None]." if x.ndim == 3 else ""
         raise ValueError(
@@ -62,11 +88,11 @@ def images(x, name="images"):
     return x
 
 
-def labels(y, n_images, name="labels"):
-    """`y` as integer labels of shape (n_images,).
+def labels(y, n_images, name="labels", n_classes=None):
+    """`y` as integer labels of shape (n_images,), below `n_classes` where that is said.
 
     Raises:
-        ValueError: if they are not integers from 0 on, one for each image.
+        ValueError: if they are not integers from 0 on, one for each image, or not below it.
     """
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
@@ -76,8 +102,12 @@ def labels(y, n_images, name="labels"):
         raise ValueError(f"{name} must have shape (n,); got shape {y.shape}.{hint}")
     if len(y) != n_images:
         raise ValueError(f"{name} must be one an image; got {len(y)} for {n_images} images.")
-    if not np.issubdtype(y.dtype, np.integer):
+    if y.dtype.kind not in "iu":
         raise ValueError(f"{name} must be integers; got dtype {y.dtype}.")
     if len(y) and y.min() < 0:
         raise ValueError(f"{name} must be 0 or more; got {y.min()}.")
+    if n_classes is not None and len(y) and y.max() >= integer(n_classes, "n_classes"):
+        raise ValueError(f"{name} must be below {n_classes}, the number of classes; got {y.max()}.")
+    if len(y) and y.max() > np.iinfo("int64").max:
+        raise ValueError(f"{name} must be integers of 64 bits; got {y.max()}.")
     return y.astype("int64", copy=False)

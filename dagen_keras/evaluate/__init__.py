@@ -8,6 +8,7 @@ import importlib
 from dagen_keras.evaluate.classification import (
     balanced_accuracy,
     macro_f1,
+    named_classes,
     per_class_recall,
     top_k_accuracy,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "macro_f1",
+    "named_classes",
     "nearest_training_distance",
     "paired_verdict",
     "per_class_recall",

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 from scipy.linalg.lapack import dpstrf
 
+from dagen_keras import checks
 from dagen_keras.evaluate import rows
 
 
@@ -131,8 +132,8 @@ def kernel_distance(real_features, generated_features, subset_size=1000, n_subse
         UserWarning: if a side has fewer than `subset_size` images; the subsets are then smaller.
     """
     real, generated = rows.pair(real_features, generated_features)
-    rows.count("subset_size", subset_size, 2)
-    rows.count("n_subsets", n_subsets, 1)
+    checks.integer(subset_size, "subset_size", 2)
+    checks.integer(n_subsets, "n_subsets", 1)
     size = min(subset_size, len(real), len(generated))
     if size < subset_size:
         warnings.warn(

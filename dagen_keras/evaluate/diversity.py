@@ -20,9 +20,12 @@ def diversity(images, labels, n_classes):
 
     Returns:
         Distances, shape (n_classes,); NaN for a class of fewer than two images.
+
+    Raises:
+        ValueError: if an argument is not as described.
     """
     images = checks.images(images)
-    labels = checks.labels(labels, len(images))
+    labels = checks.labels(labels, len(images), n_classes=n_classes)
     found = np.full(n_classes, np.nan)
     for label in range(n_classes):
         of_class = images[labels == label].reshape(-1, images[0].size)

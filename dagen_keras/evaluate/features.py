@@ -10,7 +10,7 @@ from keras import layers
 from tqdm import tqdm
 
 from dagen_keras import checks
-from dagen_keras.evaluate import inception, rows
+from dagen_keras.evaluate import inception
 from dagen_keras.evaluate.distances import FeatureStatistics, frechet_distance, kernel_distance
 from dagen_keras.evaluate.neighbors import precision_recall
 from dagen_keras.evaluate.probabilities import inception_score
@@ -126,13 +126,13 @@ class FeatureSpace:
         Raises:
             ValueError: if the images are not as described, or do not fit the network.
         """
-        rows.count("keep", keep, 2)
+        checks.integer(keep, "keep", 2)
         statistics, kept, _ = _summary(self._outputs(images, batch_size, progress), keep)
         return Reference(self, statistics, kept, keep)
 
     def _outputs(self, images, batch_size, progress):
         """Yields (features, probabilities or None) of a batch."""
-        rows.count("batch_size", batch_size, 1)
+        checks.integer(batch_size, "batch_size", 1)
         total = len(images) if hasattr(images, "shape") else None
         what = f"Features ({self.name})"
         with tqdm(total=total, desc=what, unit="image", disable=not progress, leave=False) as bar:

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
+from dagen_keras import checks
 from dagen_keras.evaluate import rows
 
 # In squared norms: above the rounding of squared distances, far below that of float32 features.
@@ -33,7 +34,7 @@ def precision_recall(real_features, generated_features, k=3):
         ValueError: if an array is not finite, not (n, d) with the other's d, or n is not above k.
     """
     real, generated = rows.pair(real_features, generated_features)
-    rows.count("k", k, 1)
+    checks.integer(k, "k", 1)
     fewest = min(len(real), len(generated))
     if fewest <= k:
         raise ValueError(f"k = {k} needs at least {k + 1} images on each side; got {fewest}.")
@@ -84,7 +85,7 @@ def density_coverage(real_features, generated_features, k=5):
             fewer real images.
     """
     real, generated = rows.pair(real_features, generated_features)
-    rows.count("k", k, 1)
+    checks.integer(k, "k", 1)
     if len(real) <= k:
         raise ValueError(f"k = {k} needs at least {k + 1} real images; got {len(real)}.")
     centre = real.mean(axis=0)
@@ -118,7 +119,8 @@ def nearest_training_distance(generated, training):
         ValueError: if an array is empty or not finite, or an image of the one has another shape
             than one of the other.
     """
-    generated, training = rows.finite(generated, "generated"), rows.finite(training, "training")
+    generated = rows.within(rows.finite(generated, "generated"), "generated")
+    training = rows.within(rows.finite(training, "training"), "training")
     if generated.shape[1:] != training.shape[1:]:
         raise ValueError(
             "generated and training must hold images of the same shape; "

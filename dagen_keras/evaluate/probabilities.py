@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import entr
 
+from dagen_keras import checks
 from dagen_keras.evaluate import rows
 
 
@@ -24,7 +25,7 @@ def inception_score(probabilities, n_splits=10, seed=0):
     Raises:
         ValueError: if a row is no probabilities, or there are fewer rows than parts.
     """
-    rows.count("n_splits", n_splits, 1)
+    checks.integer(n_splits, "n_splits", 1)
     p = _probabilities(probabilities)
     if len(p) < max(2, n_splits):
         raise ValueError(
@@ -38,7 +39,7 @@ def inception_score(probabilities, n_splits=10, seed=0):
 
 
 def _probabilities(x):
-    x = rows.features(x, "probabilities", minimum=1)
+    x = rows.matrix(x, "probabilities")
     sums = x.sum(axis=1)
     wrong = (x < 0).any(axis=1) | (np.abs(sums - 1) > 1e-3)
     if wrong.any():

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from dagen_keras.evaluate import rows
+from dagen_keras import checks
 from dagen_keras.evaluate.signed_rank import (
     ALPHA,
     MINIMUM_PAIRS,
@@ -61,9 +61,11 @@ def power(n: int, effect_in_sd: float, alpha: float = ALPHA) -> float:
         The chance, in [0, 1].
 
     Raises:
-        ValueError: if `n` is no integer of 0 or more, or `alpha` is not between 0 and 1.
+        ValueError: if `n` is no integer of 0 or more, the effect no number, or `alpha` is not
+            between 0 and 1.
     """
-    rows.count("n", n, 0)
+    checks.integer(n, "n", 0)
+    checks.number(effect_in_sd, "effect_in_sd")
     share("alpha", alpha)
     if n < MINIMUM_PAIRS:
         return 0.0

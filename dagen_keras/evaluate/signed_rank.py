@@ -10,6 +10,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dagen_keras import checks
+from dagen_keras.evaluate import rows
+
 ALPHA = 0.01  # Level of a claim over both looks.
 MINIMUM_PAIRS = 8  # Differences, one a seed, without which nothing is decided.
 TOLERANCE = 1e-9  # Of the largest magnitude: what is closer differs by rounding only.
@@ -113,8 +116,11 @@ def tolerance(differences, bound=0.0):
 
 
 def one_a_seed(values, name="differences"):
-    """`values` as float64 (n,), n at least 0; ValueError if they are not or not finite."""
-    values = np.asarray(values, "float64")
+    """`values` as float64 (n,), n at least 0; ValueError if they are not, or not finite.
+
+    As of features, numbers beyond `rows.LARGEST` are refused.
+    """
+    values = checks.real(values, name).astype("float64")
     if values.ndim != 1:
         raise ValueError(f"{name} must have shape (n,), one a seed; got shape {values.shape}.")
     bad = ~np.isfinite(values)
@@ -123,9 +129,9 @@ def one_a_seed(values, name="differences"):
             f"{name} must be finite; {bad.sum()} of {len(values)} are NaN or infinite, "
             f"the first at position {int(np.argmax(bad))}."
         )
-    return values
+    return rows.within(values, name)
 
 
 def share(name, value):
-    if not 0 < value < 1:
+    if not 0 < checks.number(value, name) < 1:
         raise ValueError(f"{name} must lie between 0 and 1; got {value!r}.")

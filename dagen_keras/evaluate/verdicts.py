@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dagen_keras import checks
 from dagen_keras.evaluate import rows
 from dagen_keras.evaluate.sensitivity import detectable
 from dagen_keras.evaluate.signed_rank import (
@@ -83,7 +84,7 @@ def paired_verdict(
     for name, value in (("size", size), ("smallest", smallest)):
         if value is not None:
             _positive(name, value)
-    if not math.isfinite(at):
+    if not math.isfinite(checks.number(at, "at")):
         raise ValueError(f"at must be a finite number; got {at!r}.")
     _check_test(alpha, look)
 
@@ -208,14 +209,14 @@ def crossed_bootstrap(
         ValueError: if differences are not (n_seeds, n_images), empty or not finite, `level` is not
             between 0 and 1, or `n_resamples` is no integer of 1 or more.
     """
-    differences = rows.finite(differences, "differences")
+    differences = rows.within(rows.finite(differences, "differences"), "differences")
     if differences.ndim != 2:
         raise ValueError(
             "differences must have shape (n_seeds, n_images), one row a seed; "
             f"got shape {differences.shape}."
         )
     share("level", level)
-    rows.count("n_resamples", n_resamples, 1)
+    checks.integer(n_resamples, "n_resamples", 1)
     differences = differences.astype("float64", copy=False)
     n_seeds, n_images = differences.shape
     rng = np.random.default_rng(seed)
@@ -234,9 +235,16 @@ def _times_drawn(rng, n):
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p-values, in the order given; None and NaN stay and are not counted."""
+    """Holm's adjusted p-values, in the order given; None and NaN stay and are not counted.
+
+    Raises:
+        ValueError: if another is no number from 0 to 1.
+    """
     adjusted = list(p_values)
-    known = [i for i, p in enumerate(adjusted) if p is not None and not math.isnan(p)]
+    known = [i for i, p in enumerate(adjusted) if p is not None and p == p]  # NaN is not.
+    for p in (adjusted[i] for i in known):
+        if not 0 <= checks.number(p, "a p-value") <= 1:
+            raise ValueError(f"a p-value must lie from 0 to 1; got {p!r}.")
     largest = 0.0
     for rank, i in enumerate(sorted(known, key=adjusted.__getitem__)):
         largest = max(largest, min(1.0, (len(known) - rank) * float(adjusted[i])))
@@ -245,7 +253,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _positive(name, value):
-    if not 0 < value < math.inf:
+    if not 0 < checks.number(value, name) < math.inf:
         raise ValueError(f"{name} must be a finite number above 0; got {value!r}.")
 
 

@@ -317,13 +317,7 @@ class GAN(GenerativeModel):
         return images, self._labels(labels, len(images))
 
     def _labels(self, labels, n):
-        labels = checks.labels(labels, n)
-        if len(labels) and labels.max() >= self.n_classes:
-            raise ValueError(
-                f"labels must be below {self.n_classes}, the number of classes of this model; "
-                f"got {labels.max()}."
-            )
-        return labels
+        return checks.labels(labels, n, n_classes=self.n_classes)
 
     def get_config(self):
         serialized = {

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from dagen_keras import backend, models
+from dagen_keras.evaluate import named_classes
 from dagen_keras.study.bench import Bench
 from dagen_keras.study.claims import Gate
 from dagen_keras.study.settings import Positive, Settings
@@ -64,7 +65,7 @@ class Judge:
 
 def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
     """The share of images that a classifier names by their labels, in [0, 1]."""
-    return float((models.predict(model, images, BATCH).argmax(axis=1) == labels).mean())
+    return float((named_classes(models.predict(model, images, BATCH)) == labels).mean())
 
 
 def reserved(n: int, reserve: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from dagen_keras.evaluate import balanced_accuracy, macro_f1, per_class_recall, top_k_accuracy
+from dagen_keras.evaluate import (
+    balanced_accuracy,
+    macro_f1,
+    named_classes,
+    per_class_recall,
+    top_k_accuracy,
+)
 
 
 def test_macro_f1_by_hand():
@@ -30,3 +36,37 @@ def test_top_k_accuracy_counts_the_k_highest_scores():
         top_k_accuracy([0, 1], [[0.5, 0.5], [0.5, 0.5]], 1)
     with pytest.raises(ValueError, match="k=3"):
         top_k_accuracy([2, 2, 2], scores, 3)
+
+
+def test_a_classifier_names_the_class_of_its_highest_score():
+    assert named_classes([[0.1, 0.9], [0.7, 0.3]]).tolist() == [1, 0]
+
+
+SCORES = np.full((4, 3), 1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: named_classes(SCORES * np.nan), "scores must be finite; 4 of 4 rows"),
+        (lambda: named_classes(SCORES[0]), "scores must have shape"),
+        (lambda: named_classes(SCORES * 1j), "scores must be an array of real numbers"),
+        (lambda: top_k_accuracy([0] * 4, SCORES * np.inf, 1), "scores must be finite"),
+        (lambda: top_k_accuracy([0] * 4, SCORES + 0j, 1), "scores must be an array of real"),
+        (lambda: top_k_accuracy([0, 0, 0, 3], SCORES, 1), "y_true must be below 3"),
+        (lambda: top_k_accuracy([0, 0, 0, -1], SCORES, 1), "y_true must be 0 or more"),
+        (lambda: top_k_accuracy([0.9] * 4, SCORES, 1), "y_true must be integers"),
+        (lambda: top_k_accuracy([0], SCORES, 1), "y_true must be one an image; got 1 for 4"),
+        (lambda: top_k_accuracy([0] * 4, SCORES, 1.5), "k must be an integer"),
+        (lambda: per_class_recall([0, 1], [0, 2], 2), "y_predicted must be below 2"),
+        (lambda: per_class_recall([0, 2], [0, 1], 2), "y_true must be below 2"),
+        (lambda: per_class_recall([0, 1], [0, np.nan], 2), "y_predicted must be integers"),
+        (lambda: per_class_recall([0, 1], [0], 2), "y_predicted must be one an image"),
+        (lambda: per_class_recall([0, 1], [0, 1], 1.5), "n_classes must be an integer"),
+        (lambda: balanced_accuracy([0, 1], [0, np.nan]), "y_pred contains NaN"),
+        (lambda: macro_f1([0, 1], [0, np.nan]), "y_pred contains NaN"),
+    ],
+)
+def test_what_is_no_score_and_no_label_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

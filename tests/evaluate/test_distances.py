@@ -141,7 +141,7 @@ def test_distances_refuse_what_they_cannot_use(distance, rng):
         (good[:, :2], "must have the same features; got 3 and 2"),
         (good[:1], "generated_features must hold at least 2 rows; got 1"),
         (good[:, :, None], r"must have shape \(n, d\).*got shape \(20, 3, 1\)"),
-        (np.array([["a", "b"]] * 3), "must be an array of numbers"),
+        (np.array([["a", "b"]] * 3), "must be an array of real numbers"),
     ]:
         with pytest.raises(ValueError, match=message):
             distance(good, wrong)

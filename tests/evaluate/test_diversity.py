@@ -67,3 +67,11 @@ def test_collapsed_classes_are_named(rng):
 def test_bad_settings_are_refused(settings, message, rng):
     with pytest.raises(ValueError, match=message):
         SampleMonitor(rng.random((2, 8, 8, 1)), [0, 0], **settings)
+
+
+def test_labels_beyond_the_classes_are_refused():
+    images = np.zeros((4, 2, 2, 1))
+    with pytest.raises(ValueError, match="labels must be below 2, the number of classes; got 3"):
+        diversity(images, [0, 0, 3, 3], 2)
+    with pytest.raises(ValueError, match="n_classes must be an integer of 1 or more; got 0"):
+        diversity(images, [0, 0, 1, 1], 0)

@@ -62,6 +62,8 @@ def test_score_refuses_what_is_no_probabilities():
         (good * 1.01, "sum to 1 in each row.*the sum 1.01"),
         (good[0], "must have shape"),
         (good * np.nan, "probabilities must be finite"),
+        (good + 0j, "probabilities must be an array of real numbers"),
+        (good.astype(str), "probabilities must be an array of real numbers"),
         (good[:9], "at least 10 rows for 10 parts; got 9"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -113,7 +113,7 @@ def look(model, real, synthetic):
     def outputs(x, y):
         logits = models.predict(model, x, BATCH).astype(float)
         nats = -log_softmax(logits, axis=1)[np.arange(len(y)), y]
-        return logits.argmax(axis=1).astype("uint8"), y.astype("uint8"), nats
+        return evaluate.named_classes(logits).astype("uint8"), y.astype("uint8"), nats
 
     of_real = outputs(*real)
     of_other = outputs(*synthetic) if synthetic else of_real

@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms, augment_by_factor
 from dagen_keras.datasets import oasis
-from dagen_keras.evaluate import balanced_accuracy, nearest_training_distance
+from dagen_keras.evaluate import balanced_accuracy, named_classes, nearest_training_distance
 from dagen_keras.papers.chadebec import networks
 from dagen_keras.papers.chadebec.demographics import table1
 from dagen_keras.papers.chadebec.protocol import ALONE, METHODS, RAW
@@ -164,7 +164,7 @@ def predictions(cell, bench, marks, images):
     model = classifier(bench, "DenseNet", n_classes, x.shape[1:], RATE, seed)
 
     def predict(mark):
-        found[mark] = models.predict(model, images, 100).argmax(axis=1).astype("uint8")
+        found[mark] = named_classes(models.predict(model, images, 100)).astype("uint8")
 
     every, what = cell.classifier.every, f"the DenseNet ({cell.method})"
     best = models.BestWeights({mark // every: functools.partial(predict, mark) for mark in marks})
@@ -216,7 +216,7 @@ def classify_brains(cell, bench):
         sets = (x, y), parts["validation"]
         models.fit_with_validation(model, *sets, CLASSIFIER_BATCH, epochs, patience, seed)
         validation, test = (
-            balanced_accuracy(labels, models.predict(model, images).argmax(axis=1))
+            balanced_accuracy(labels, named_classes(models.predict(model, images)))
             for images, labels in (parts["validation"], parts["test"])
         )
         on_test[rate].append(test)

@@ -10,7 +10,12 @@ from sklearn.decomposition import PCA
 
 from dagen_keras import backend, models
 from dagen_keras.augment import Augmenter
-from dagen_keras.evaluate import density_coverage, frechet_distance, precision_recall
+from dagen_keras.evaluate import (
+    density_coverage,
+    frechet_distance,
+    named_classes,
+    precision_recall,
+)
 from dagen_keras.models.divergences import kl, t_value, wasserstein2
 from dagen_keras.papers.chen_liu.protocol import FIDS, HIDDEN, LATENT_DIM, METHODS, ROUNDING, SPACES
 from dagen_keras.study.judge import fell, judge_of, partition
@@ -214,7 +219,7 @@ def predictions(cell, bench, x, y, marks, tested):
             shuffle=False,
             verbose=0,
         )
-        found[mark] = models.predict(model, tested, BATCH).argmax(axis=1).astype("uint8")
+        found[mark] = named_classes(models.predict(model, tested, BATCH)).astype("uint8")
     return found
 
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms
-from dagen_keras.evaluate import macro_f1
+from dagen_keras.evaluate import macro_f1, named_classes
 from dagen_keras.papers.garay_maestre.networks import ReleasedVAE, classifier
 from dagen_keras.papers.garay_maestre.protocol import ADJUSTED, EXTREME
 from dagen_keras.study.judge import judge_of, partition, reserved
@@ -138,7 +138,7 @@ def full_batches(epochs):
 
 def _scores(model, x, y):
     probabilities = models.predict(model, x, 100)
-    predicted = probabilities.argmax(axis=1)
+    predicted = named_classes(probabilities)
     chosen = probabilities[np.arange(len(y)), y]
     return {
         "f1": macro_f1(y, predicted),

@@ -272,7 +272,8 @@ def fill(cell, bench):
         # As many images of each class as the balanced training set has.
         alone = np.sort(np.concatenate([images.y, labels]))
         model, _ = classifier(cell, bench, images, [(made(alone), alone)])
-        found["alone"] = float((logits_of(model, images).argmax(axis=1) == images.test[1]).mean())
+        named = evaluate.named_classes(logits_of(model, images))
+        found["alone"] = float((named == images.test[1]).mean())
         majority = np.bincount(images.test[1]).max() / len(images.test[1])
         found |= {"majority": float(majority), "above": found["alone"] - float(majority)}
     counts = {"trained_on": sum(len(y) for _, y in sets), "tested_on": len(images.test[1])}
@@ -317,7 +318,7 @@ def top_k(n_classes):
 def scores(model, facts, images):
     """Accuracies and recalls in [0, 1] on the test images, and the classes that are named."""
     y, logits, k = images.test[1], logits_of(model, images), top_k(images.n_classes)
-    predicted, sparse = logits.argmax(axis=1), list(images.missing)
+    predicted, sparse = evaluate.named_classes(logits), list(images.missing)
     recalls = evaluate.per_class_recall(y, predicted, images.n_classes)
     # What the accuracy would be if the test part had been cut as the training part.
     on_cut = np.bincount(y, minlength=images.n_classes) * images.left
