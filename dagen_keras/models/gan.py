@@ -159,9 +159,9 @@ class GAN(GenerativeModel):
         """Keras's `fit`; refuses bad images and labels and stops where the loss is not finite.
 
         Raises:
-            ValueError: if `x`, or the first batch where it comes in batches, is not of images of
-                this model's shape in [0, 1], if there is not a label of this model for each, or
-                if images are weighted.
+            ValueError: if `x`, or a batch where it comes in batches, is not of images of this
+                model's shape in [0, 1], if there is not a label of this model for each, or if
+                images are weighted.
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
 
@@ -173,13 +173,13 @@ class GAN(GenerativeModel):
             self._refuse_weights(*weights, kwargs.get("sample_weight"), kwargs.get("class_weight"))
             return self._checked(images, labels)
 
-        x = inputs.checked(x, check)
-        if isinstance(x, tuple):
-            x, y = x
         callbacks = as_list(callbacks)
         if callable(self.real_share):
             callbacks.append(FollowSchedule(self.share, self.real_share))
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        with inputs.checked(self, x, check) as x:
+            if isinstance(x, tuple):
+                x, y = x
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         self._refuse_weights(sample_weight)

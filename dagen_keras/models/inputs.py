@@ -1,39 +1,118 @@
 """What the models' `fit` is given: arrays, tensors, or batches of any kind that Keras takes."""
 
-import itertools
+import contextlib
 import types
 
 import keras
 import numpy as np
 from keras import ops
 
-from dagen_keras.models.training import ShuffledBatches
+from dagen_keras.models.training import ShuffledBatches, build_optimizer
 
 
-def checked(x, check):
-    """`x` for Keras's `fit`, once `check(images, ...)` has looked at it.
+@contextlib.contextmanager
+def checked(model, x, check):
+    """Yields `x` for the `fit` of Keras, of whose every batch `check(images, ...)` has a look.
 
-    An array and a tensor are looked at as a whole, and what `check` returns is trained on; of
-    batches it looks at the first, before any step of training.
+    An array and a tensor are looked at as a whole, and what `check` returns is trained on. Batches
+    are looked at as they are drawn: what comes before a refused one is trained on, and the model
+    stays usable. Only the first is looked at where others are out of reach: of a `PyDataset` of
+    several processes, of a distributed dataset, and of iterables of other libraries.
 
     Args:
+        model: what is fitted.
         x: an array, a tensor, a `PyDataset`, a `tf.data.Dataset`, a generator, or another iterable.
         check: a function of the images, and of what else is in a batch, that raises an error.
+
+    Raises:
+        ValueError: if a batch is refused, within whatever error Keras has made of it.
     """
+    build_optimizer(model)
+    refused, start = [], [(variable, variable.value) for variable in _variables(model)]
+
+    def look(number, batch):
+        try:
+            check(*_parts(batch))
+        except ValueError as error:
+            refused.append(ValueError(f"batch {int(number)}: {error}"))
+            raise refused[0] from None
+
+    try:
+        yield _looked_at(x, check, look)
+    except Exception:
+        if not refused:
+            raise
+        for variable, value in start:
+            if variable._value is None:  # JAX's trainer has it when it draws the first batch.
+                variable.assign(value)
+        raise refused[0] from None
+
+
+def _variables(model):
+    return [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+
+
+def _looked_at(x, check, look):
     if hasattr(x, "__array__"):
         return check(ops.convert_to_numpy(x))
     if isinstance(x, ShuffledBatches):
         check(*x.arrays)
     elif isinstance(x, types.GeneratorType):
-        first = list(itertools.islice(x, 1))  # None of an empty one, which Keras refuses.
-        for batch in first:
-            check(*_parts(batch))
-        return (batch for part in (first, x) for batch in part)
+        return _generated(x, look)
+    elif isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
+        return _LookedAt(x, look)
     elif isinstance(x, keras.utils.PyDataset):
-        check(*_parts(x[0]))
+        look(0, x[0])
+    elif hasattr(x, "enumerate"):  # A `tf.data.Dataset`.
+        return x.enumerate().map(_in_graph(look)).prefetch(1)
     elif hasattr(x, "__iter__") and not isinstance(x, list | tuple | dict):
-        check(*_parts(next(iter(x))))
+        look(0, next(iter(x)))
     return x
+
+
+def _generated(batches, look):
+    for number, batch in enumerate(batches):
+        look(number, batch)
+        yield batch
+
+
+class _LookedAt(keras.utils.PyDataset):
+    """The batches of another `PyDataset`, each looked at."""
+
+    def __init__(self, batches, look):
+        super().__init__(batches.workers, max_queue_size=batches.max_queue_size)
+        self.batches, self.look = batches, look
+
+    @property
+    def num_batches(self):
+        return self.batches.num_batches
+
+    def __getitem__(self, index):
+        batch = self.batches[index]
+        self.look(index, batch)
+        return batch
+
+    def on_epoch_begin(self):
+        self.batches.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.batches.on_epoch_end()
+
+
+def _in_graph(look):
+    """A function of a batch's number and the batch for TensorFlow's `map`, that gives the batch."""
+    import tensorflow as tf
+
+    def see(number, *parts):
+        look(number, parts)
+        return np.True_
+
+    def looked_at(number, batch):
+        seen = tf.numpy_function(see, [number, *tf.nest.flatten(batch)], tf.bool)
+        with tf.control_dependencies([seen]):
+            return tf.nest.map_structure(tf.identity, batch)
+
+    return looked_at
 
 
 def targets(x, y, sample_weight):

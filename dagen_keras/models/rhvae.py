@@ -134,8 +134,7 @@ class RHVAE(BaseVAE):
         Where `x` comes but once, a generator, or without end, it is None: `update_metric(images)`.
 
         Raises:
-            ValueError: if `x`, or the first batch where it comes in batches, is not of images in
-                [0, 1].
+            ValueError: if `x`, or a batch where it comes in batches, is not of images in [0, 1].
             NonFiniteLossError: if the loss, or a weight, becomes NaN or infinite; says where.
 
         Warns:

@@ -10,20 +10,25 @@ from dagen_keras import backend
 from dagen_keras.models.callbacks import StopOnNonFiniteLoss
 
 
-def prepare_fit(model, callbacks):
-    """Builds the optimizer, and returns the callbacks of a `fit`, with a `StopOnNonFiniteLoss`.
+def build_optimizer(model):
+    """Makes the optimizer's variables, which Keras would make in the first training step.
 
-    Keras would make the optimizer's variables in the first training step, and TensorFlow would
-    then trace that step twice, which takes seconds for an `RHVAE`.
-
-    Args:
-        model: the model to be trained.
-        callbacks: those given to `fit`: one, several or None.
+    TensorFlow would then trace that step twice, which takes seconds for an `RHVAE`.
     """
     if model.compiled:  # If not, Keras says so.
         strategy = getattr(model, "distribute_strategy", None)
         with strategy.scope() if strategy else contextlib.nullcontext():
             model.optimizer.build(model.trainable_variables)
+
+
+def prepare_fit(model, callbacks):
+    """Builds the optimizer, and returns the callbacks of a `fit`, with a `StopOnNonFiniteLoss`.
+
+    Args:
+        model: the model to be trained.
+        callbacks: those given to `fit`: one, several or None.
+    """
+    build_optimizer(model)
     callbacks = as_list(callbacks)
     if not any(isinstance(callback, StopOnNonFiniteLoss) for callback in callbacks):
         callbacks.append(StopOnNonFiniteLoss(f"the model '{model.name}'"))

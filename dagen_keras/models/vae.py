@@ -87,13 +87,12 @@ class BaseVAE(GenerativeModel):
         """Keras's `fit`; refuses bad images and stops as soon as the loss is not finite.
 
         Raises:
-            ValueError: if `x`, or the first batch where it comes in batches, is not of images in
-                [0, 1].
+            ValueError: if `x`, or a batch where it comes in batches, is not of images in [0, 1].
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
-        x = inputs.checked(x, lambda images, *others: checks.images(images))
         y = inputs.targets(x, y, kwargs.get("sample_weight"))
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        with inputs.checked(self, x, lambda images, *others: checks.images(images)) as x:
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Keras's `evaluate`, which would drop weights of images that have no targets."""
