@@ -100,15 +100,33 @@ class WarnOfHigherLoss(_Watch):
 
 
 class FollowSchedule(keras.callbacks.Callback):
-    """Gives a variable the value of `schedule(epochs done)` before every epoch of `fit`."""
+    """Gives a variable the value of `schedule(epochs done)` before every epoch of `fit`.
 
-    def __init__(self, variable, schedule):
+    Before the first all values are looked at: a wrong one is refused before anything is trained.
+
+    Args:
+        variable: a scalar.
+        schedule: a function of the number of epochs that are done.
+        check: a function that returns a value that is allowed, and raises a ValueError else.
+    """
+
+    def __init__(self, variable, schedule, check):
         super().__init__()
-        self.variable = variable
-        self.schedule = schedule
+        self.variable, self.schedule, self.check = variable, schedule, check
+
+    def on_train_begin(self, logs=None):
+        for epoch in range(self.params["epochs"]):
+            self._value(epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.variable.assign(self.schedule(epoch))
+        self.variable.assign(self._value(epoch))
+
+    def _value(self, epoch):
+        value = self.schedule(epoch)
+        try:
+            return self.check(value)
+        except ValueError as error:
+            raise ValueError(f"the schedule is wrong after {epoch} epochs: {error}") from None
 
 
 class BestWeights(keras.callbacks.EarlyStopping):

@@ -175,7 +175,7 @@ class GAN(GenerativeModel):
 
         callbacks = as_list(callbacks)
         if callable(self.real_share):
-            callbacks.append(FollowSchedule(self.share, self.real_share))
+            callbacks.append(FollowSchedule(self.share, self.real_share, _checked_share))
         with inputs.checked(self, x, check) as x:
             if isinstance(x, tuple):
                 x, y = x
@@ -299,11 +299,7 @@ class GAN(GenerativeModel):
 
     def set_real_share(self, share):
         """Another share of real images, or schedule of it, without compiling anew."""
-        first = share(0) if callable(share) else share
-        if not isinstance(first, numbers.Real) or not 0 < first < 1:
-            raise ValueError(
-                f"real_share must be in (0, 1), or a function of the epoch that is; got {share!r}."
-            )
+        first = _checked_share(share(0) if callable(share) else share)
         self.real_share = share
         self.share.assign(first)
 
@@ -335,6 +331,14 @@ class GAN(GenerativeModel):
             for name in cls.serialized
         }
         return cls(**{**config, **deserialized})
+
+
+def _checked_share(share):
+    if not isinstance(share, numbers.Real) or not 0 < share < 1:
+        raise ValueError(
+            f"real_share must be in (0, 1), or a function of the epoch that is; got {share!r}."
+        )
+    return share
 
 
 @keras.saving.register_keras_serializable("dagen_keras")

@@ -6,7 +6,7 @@ import operator
 import keras
 import numpy as np
 
-from dagen_keras import backend
+from dagen_keras import backend, checks
 from dagen_keras.models.callbacks import StopOnNonFiniteLoss
 
 
@@ -136,7 +136,11 @@ def fit_passes(
 
     Returns:
         Keras's `History`, with one entry a window.
+
+    Raises:
+        ValueError: if a number is no integer of 1 or more.
     """
+    _check_counts(passes=passes, batch_size=batch_size, windows=windows, patience=patience)
     arrays = arrays if isinstance(arrays, tuple) else (arrays,)
     if windows is None:
         windows = 1 if patience is None else passes
@@ -178,8 +182,10 @@ def fit_with_validation(model, train, validation, batch_size, epochs, patience, 
         Keras's `History`.
 
     Raises:
+        ValueError: if a number is no integer of 1 or more.
         NonFiniteLossError: if the loss becomes NaN or infinite; says where.
     """
+    _check_counts(batch_size=batch_size, epochs=epochs, patience=patience)
     return model.fit(
         ShuffledBatches(train, batch_size, seed),
         epochs=epochs,
@@ -228,8 +234,12 @@ def fit_updates(
         Keras's `History`.
 
     Raises:
+        ValueError: if a number is no integer of 1 or more, or `updates` no multiple of `every`.
         NonFiniteLossError: if the loss becomes NaN or infinite; says where.
     """
+    _check_counts(batch_size=batch_size, updates=updates, every=every)
+    if updates % every:
+        raise ValueError(f"updates must be a multiple of every, {every}; got {updates}.")
     steps = -(-len(arrays[0]) // batch_size)
     batches = ShuffledBatches(arrays, batch_size, seed, passes=-(-updates // steps))
 
@@ -247,6 +257,12 @@ def fit_updates(
         shuffle=False,
         verbose=0,
     )
+
+
+def _check_counts(**counts):
+    for name, value in counts.items():
+        if value is not None:
+            checks.integer(value, name)
 
 
 class ShuffledBatches(keras.utils.PyDataset):

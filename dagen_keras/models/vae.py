@@ -1,6 +1,7 @@
 """The variational autoencoder."""
 
 import math
+import numbers
 from collections.abc import Callable
 
 import keras
@@ -227,7 +228,8 @@ class VAE(BaseVAE):
         """As of every `BaseVAE`; follows the schedule of `divergence_weight` where it is one."""
         callbacks = as_list(callbacks)
         if callable(self.divergence_weight):
-            callbacks.append(FollowSchedule(self.lambda_, self.divergence_weight))
+            schedule = FollowSchedule(self.lambda_, self.divergence_weight, _checked_weight)
+            callbacks.append(schedule)
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def divergence_of(self, y_pred):
@@ -241,13 +243,18 @@ class VAE(BaseVAE):
 
     def set_divergence_weight(self, weight: float | Callable[[int], float]) -> None:
         """Another lambda, or schedule of it, without compiling anew."""
-        if not callable(weight) and not (np.isfinite(weight) and weight >= 0):
-            raise ValueError(
-                "divergence_weight must be a number of 0 or more, or a function of the epoch; "
-                f"got {weight!r}."
-            )
+        first = _checked_weight(weight(0) if callable(weight) else weight)
         self.divergence_weight = weight
-        self.lambda_.assign(weight(0) if callable(weight) else weight)
+        self.lambda_.assign(first)
+
+
+def _checked_weight(weight):
+    if not isinstance(weight, numbers.Real) or not 0 <= weight < math.inf:
+        raise ValueError(
+            "divergence_weight must be a number of 0 or more, or a function of the epoch; "
+            f"got {weight!r}."
+        )
+    return weight
 
 
 @keras.saving.register_keras_serializable("dagen_keras")

@@ -252,3 +252,26 @@ def test_the_training_step_is_traced_once(images, monkeypatch):
     vae.compile("adam")
     vae.fit(images, batch_size=4, epochs=2, verbose=0)
     assert len(calls) == 1
+
+
+COUNTS = {
+    models.fit_passes: ("passes", "batch_size", "windows", "patience"),
+    models.fit_updates: ("batch_size", "updates", "every"),
+    models.fit_with_validation: ("batch_size", "epochs", "patience"),
+}
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.5, True])
+@pytest.mark.parametrize(("fit", "names"), COUNTS.items(), ids=lambda fit: str(fit)[:28])
+def test_counts_are_integers_of_one_or_more(fit, names, value):
+    arrays = np.zeros((4, 8, 8, 1)), np.zeros(4, int)
+    given = (arrays, arrays) if fit is models.fit_with_validation else (arrays,)
+    for name in names:
+        counts = {n: 4 for n in names} | {name: value}
+        with pytest.raises(ValueError, match=f"{name} must be an integer of 1 or more; got"):
+            fit(None, *given, **counts)
+
+
+def test_updates_are_whole_epochs():
+    with pytest.raises(ValueError, match="updates must be a multiple of every, 4; got 6"):
+        models.fit_updates(None, (np.zeros(4),), 2, updates=6, every=4)
