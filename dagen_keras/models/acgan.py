@@ -6,6 +6,7 @@ from keras import ops
 from dagen_keras import backend
 from dagen_keras.models import dcgan
 from dagen_keras.models.gan import CGAN
+from dagen_keras.models.networks import check_dtypes
 from dagen_keras.models.vae import Sampling
 
 
@@ -47,6 +48,7 @@ class ACGAN(CGAN):
                     f"encoder must return a mean and a log-variance of {self.latent_dim} "
                     f"dimensions, the generator's; it returns {encoder.output_shape}."
                 )
+            check_dtypes(encoder)
             self.encoder = keras.models.clone_model(encoder)
             self.encoder.set_weights(encoder.get_weights())
             self.encoder.trainable = False

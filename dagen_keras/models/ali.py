@@ -7,6 +7,7 @@ from keras import ops
 from dagen_keras.models import dcgan
 from dagen_keras.models.acgan import ACGAN, codes_seed
 from dagen_keras.models.gan import GAN
+from dagen_keras.models.networks import check_dtypes
 from dagen_keras.models.training import predict
 from dagen_keras.models.vae import Sampling
 
@@ -33,6 +34,7 @@ class ALI(GAN):
     def __init__(self, image_shape, n_classes=1, *args, encoder=None, **kwargs):
         super().__init__(image_shape, n_classes, *args, **kwargs)
         self.encoder = encoder or dcgan.encoder(image_shape, self.latent_dim, self.filters)
+        check_dtypes(self.encoder)
         self.sampling = Sampling(codes_seed(self.seed))
 
     def _new_discriminator(self):

@@ -12,6 +12,7 @@ from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.moving_average import MovingAverage
+from dagen_keras.models.networks import check_dtypes
 from dagen_keras.models.training import as_list, predict
 from dagen_keras.sampling import Sampler, SelectingSampler, sampler_of
 
@@ -101,6 +102,7 @@ class GAN(GenerativeModel):
                 f"{self.generator.output_shape}."
             )
         self.discriminator = discriminator or self._new_discriminator()
+        check_dtypes(self, self.generator, self.discriminator)
         self.augmentation = augmentation
         self.generator_ema, self.average = generator_ema, None
         if generator_ema is not None:

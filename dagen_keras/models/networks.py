@@ -17,6 +17,22 @@ def nonpositive(x):
     return ops.minimum(x, 0)
 
 
+def check_dtypes(*networks):
+    """Refuses networks with a layer that does not compute in float32.
+
+    The models' losses, noise and schedules are float32; classifiers are Keras's own, and may be of
+    any precision.
+    """
+    for network in networks:
+        for layer in (network, *network.layers):
+            if layer.compute_dtype != "float32":
+                raise ValueError(
+                    f"a generative model computes in float32; '{layer.name}' does in "
+                    f"{layer.compute_dtype}: build it under "
+                    "keras.mixed_precision.set_dtype_policy('float32')."
+                )
+
+
 def garay_maestre_encoder(latent_dim, image_shape=(28, 28, 1)):
     """Encoder of Garay-Maestre et al., Table 1: images to the mean and log-variance.
 

@@ -10,6 +10,7 @@ from dagen_keras import backend, checks
 from dagen_keras.models import dcgan, inputs, losses
 from dagen_keras.models.callbacks import WarnOfHigherLoss
 from dagen_keras.models.networks import (
+    check_dtypes,
     dense_decoder,
     dense_encoder,
     dense_metric_network,
@@ -113,6 +114,7 @@ class RHVAE(BaseVAE):
                 f"metric_network must have {d * (d + 1) // 2} outputs for {d} latent dimensions; "
                 f"it has {metric_network.output_shape[-1]}."
             )
+        check_dtypes(metric_network)
         self.metric_network = metric_network
         self.n_leapfrog = n_leapfrog
         self.step_size = step_size

@@ -14,6 +14,7 @@ from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.divergences import DIVERGENCES
 from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.networks import (
+    check_dtypes,
     dense_decoder,
     dense_encoder,
     garay_maestre_decoder,
@@ -58,6 +59,9 @@ class BaseVAE(GenerativeModel):
         decoder: a model from (n, latent_dim) to images in [0, 1].
         seed: seed of the posterior's noise; None draws one.
         divergence_name: the divergence's among what training reports.
+
+    Raises:
+        ValueError: if the decoder's images are not in [0, 1], or a network is not of float32.
     """
 
     offers = ("prior", "decoder")
@@ -66,6 +70,8 @@ class BaseVAE(GenerativeModel):
 
     def __init__(self, encoder, decoder, seed=None, divergence_name="divergence", **kwargs):
         super().__init__(**kwargs)
+        check_dtypes(self, encoder, decoder)
+        check_decoder(decoder)
         self.encoder = encoder
         self.decoder = decoder
         self.seed = seed
@@ -170,6 +176,24 @@ class BaseVAE(GenerativeModel):
             for name in cls.serialized
         }
         return cls(**{**config, **deserialized})
+
+
+def check_decoder(decoder):
+    """Refuses a decoder whose images of a few far points are not in [0, 1].
+
+    The cross-entropy would clip them, and its gradient vanish there.
+    """
+    points = 10 * np.random.default_rng(0).standard_normal((8, *decoder.input_shape[1:]), "float32")
+    # Stateless: should a layer draw, nothing is changed by it.
+    images, _ = decoder.stateless_call(
+        decoder.trainable_variables, decoder.non_trainable_variables, points, training=False
+    )
+    images = ops.convert_to_numpy(images)
+    if not 0 <= images.min() <= images.max() <= 1:
+        raise ValueError(
+            "decoder must return images in [0, 1], as with a sigmoid at its end; those of some "
+            f"points are from {images.min():.3g} to {images.max():.3g}."
+        )
 
 
 @keras.saving.register_keras_serializable("dagen_keras")
