@@ -86,10 +86,14 @@ class Dataset:
 def make_dataset(name, train, test, class_names, description, subjects=None):
     """A `Dataset` from (images, labels) pairs, checked and put into canonical order.
 
+    Without `class_names` classes are called by their numbers, from 0 to the highest label.
     `subjects`, if given, has one row an image, the training images' first, and is reordered too.
 
     The order is by label and then by a hash of the image, so that copies of one dataset in
     different files give the same subsets for the same seed.
+
+    Raises:
+        DataError: if images or labels are not what they must be; names the part.
     """
     parts, orders = [], []
     for part, (x, y) in (("train", train), ("test", test)):
@@ -104,14 +108,20 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
             y = checks.labels(y, len(x), f"{part} labels")
         except ValueError as error:
             raise DataError(f"Dataset '{name}': {error}") from error
-        if y.max() >= len(class_names):
-            raise DataError(
-                f"Dataset '{name}': label {y.max()} in the {part} part, but only "
-                f"{len(class_names)} classes."
-            )
+        most = len(class_names) or len(train[0]) + len(test[0])
+        if y.max() >= most:
+            limit = f"only {most} classes" if class_names else f"there are only {most} images"
+            raise DataError(f"Dataset '{name}': label {y.max()} in the {part} part, but {limit}.")
         order = _canonical_order(x, y)
         parts += [Pixels(x.pixels[order]) if isinstance(x, Pixels) else x[order], y[order]]
         orders.append(order)
+    (x_train, y_train), (x_test, y_test) = parts[:2], parts[2:]
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise DataError(
+            f"Dataset '{name}': train images of shape {x_train.shape[1:]}, but test images of "
+            f"shape {x_test.shape[1:]}."
+        )
+    class_names = class_names or map(str, range(1 + max(y_train.max(), y_test.max())))
     if subjects is not None:
         rows = np.concatenate([orders[0], len(orders[0]) + orders[1]])
         subjects = subjects.iloc[rows].reset_index(drop=True)

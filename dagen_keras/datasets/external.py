@@ -8,7 +8,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dagen_keras import checks
 from dagen_keras.datasets.base import DataError, make_dataset
 
 KERAS = ("x_train", "y_train", "x_test", "y_test")
@@ -41,23 +40,24 @@ class Source:
         """
         if directory is not None and not directory.is_dir():
             raise DataError(self.not_found(directory, "the directory does not exist"))
-        arrays = self.arrays(directory, download)
+        npz = directory / f"{self.name}.npz" if directory else None
+        if npz is None or not npz.exists():
+            return self._made(self.arrays(directory, download))
         try:
-            n_classes = 1 + max(checks.labels(y, len(y)).max(initial=0) for y in arrays[1::2])
-        except ValueError as error:
-            raise DataError(f"Dataset '{self.name}': {error}") from error
-        names = self.class_names or tuple(map(str, range(n_classes)))
+            return self._made(_read_npz(self.name, npz))
+        except DataError as error:
+            named = str(npz) in str(error)
+            raise error if named else DataError(f"{error} It was read from '{npz}'.") from error
+
+    def _made(self, arrays):
         description = (
-            f"{self.title or self.name}, {len(arrays[1]):,} training and {len(arrays[3]):,} "
+            f"{self.title or self.name}, {len(arrays[0]):,} training and {len(arrays[2]):,} "
             "test images"
         )
-        return make_dataset(self.name, arrays[:2], arrays[2:], names, description)
+        return make_dataset(self.name, arrays[:2], arrays[2:], self.class_names, description)
 
     def arrays(self, directory, download):
         """Training images and labels, test images and labels, from where they are found first."""
-        npz = directory / f"{self.name}.npz" if directory else None
-        if npz is not None and npz.exists():
-            return _read_npz(self.name, npz)
         if self.tfds is None:
             raise DataError(self.not_found(directory, f"there is no '{self.name}.npz'"))
         if importlib.util.find_spec("tensorflow_datasets") is not None:
@@ -101,12 +101,22 @@ def _read_npz(name, path):
                 shape = found["train_images"].shape
                 if len(shape) > 3 and shape[3] not in (1, 3):
                     raise DataError(f"'{path}' holds volumes {shape[1:]}, and no images.")
+                for part in ("train", "val", "test"):
+                    n, labelled = len(found[f"{part}_images"]), len(found[f"{part}_labels"])
+                    if n != labelled:
+                        raise DataError(
+                            f"'{path}' has {n} '{part}_images', but {labelled} '{part}_labels'."
+                        )
                 train = [
                     np.concatenate([found[f"{part}_{what}"] for part in ("train", "val")])
                     for what in ("images", "labels")
                 ]
                 return [*train, found["test_images"], found["test_labels"]]
-            return [file[key] for key in _present(file, path, KERAS)]
+            found = [file[key] for key in _present(file, path, KERAS)]
+            for key, array in zip(KERAS, found, strict=True):
+                if not array.ndim:
+                    raise DataError(f"'{path}' has a single value as '{key}', and no array.")
+            return found
     except DataError:
         raise
     except Exception as error:

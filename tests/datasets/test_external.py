@@ -123,19 +123,57 @@ def test_data_dir_comes_from_the_environment(tmp_path, rng, monkeypatch):
     assert len(datasets.load("mnist").x_train) == 30
 
 
-@pytest.mark.parametrize(
-    ("replaced", "message"),
-    [
-        ({"y_test": None}, "has no array 'y_test'"),
-        ({"x_train": np.full((30, 28, 28), 300.0)}, "train images must be in"),
-        ({"y_train": np.zeros(3, int)}, "train labels must be one an image"),
-        ({"y_train": np.full(30, 12)}, "label 12"),
-    ],
-)
-def test_a_wrong_npz_is_refused(tmp_path, rng, replaced, message):
-    _write_npz(tmp_path / "mnist.npz", rng, **replaced)
-    with pytest.raises(datasets.DataError, match=message):
+GREY, LABELS = np.zeros((30, 28, 28), "uint8"), np.arange(30) % 10
+WRONG = {
+    "no array": ({"y_test": None}, "has no array 'y_test'"),
+    "no images": ({"x_train": None}, "has no array 'x_train'"),
+    "out of range": ({"x_train": np.full((30, 28, 28), 300.0)}, "train images must be in"),
+    "NaN": ({"x_test": np.full((20, 28, 28), np.nan)}, "test images must be finite"),
+    "complex": ({"x_train": GREY * 1j}, "train images must be an array of real numbers; got dtype"),
+    "times": ({"x_train": GREY.astype("m8[s]")}, "train images must be an array of real numbers"),
+    "dates": ({"y_test": np.zeros(20, "M8[D]")}, "test labels must be integers; got dtype date"),
+    "one image": ({"x_train": GREY[0]}, r"train images must have shape .* got shape \(28, 28\)"),
+    "no image": ({"x_test": GREY[:0], "y_test": LABELS[:0]}, "test images must not be empty"),
+    "zero size": ({"x_train": GREY[:, :0]}, "train images must not be empty"),
+    "one number": ({"x_train": np.float32(1)}, "has a single value as 'x_train', and no array"),
+    "one label": ({"y_train": np.int64(1)}, "has a single value as 'y_train', and no array"),
+    "objects": ({"x_train": GREY.astype(object)}, "cannot be read .*allow_pickle=False"),
+    "two shapes": (
+        {"x_test": np.zeros((20, 32, 32, 3), "uint8")},
+        r"train images of shape \(28, 28, 1\), but test images of shape \(32, 32, 3\)",
+    ),
+    "few labels": ({"y_train": np.zeros(3, int)}, "train labels must be one an image"),
+    "high label": ({"y_train": np.full(30, 12)}, "label 12 in the train part, but only 10 classes"),
+    "huge label": (
+        {"y_train": np.full(30, 2**63 + 5, "uint64")},
+        "train labels must be integers of 64 bits; got 9223372036854775813",
+    ),
+    "low label": ({"y_test": np.full(20, -1)}, "test labels must be 0 or more; got -1"),
+    "share": ({"y_train": np.full(30, 0.9)}, "train labels must be integers; got dtype float64"),
+}
+
+
+@pytest.mark.parametrize(("replaced", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_npz_is_refused_by_the_names_of_file_and_array(tmp_path, rng, replaced, message):
+    path = tmp_path / "mnist.npz"
+    _write_npz(path, rng, **replaced)
+    with pytest.raises(datasets.DataError, match=message) as caught:
         datasets.load("mnist", data_dir=tmp_path)
+    assert str(caught.value).count(str(path)) == 1
+
+
+def test_a_label_beyond_all_images_is_refused_where_no_class_has_a_name(tmp_path, rng):
+    _write_npz(tmp_path / "own.npz", rng, y_train=np.full(30, 10**12))
+    with pytest.raises(datasets.DataError, match="label 1000000000000 in the train part, but the"):
+        datasets.load("own", data_dir=tmp_path)
+
+
+def test_parts_of_medmnist_have_labels_of_their_own(tmp_path, rng):
+    n = {"train_labels": 25, "val_labels": 5}
+    wrong = {name: np.zeros((size, 1), "uint8") for name, size in n.items()}
+    _write_medmnist(tmp_path / "pathmnist.npz", rng, **wrong)
+    with pytest.raises(datasets.DataError, match="has 24 'train_images', but 25 'train_labels'"):
+        datasets.load("pathmnist", data_dir=tmp_path)
 
 
 def test_a_torn_npz_is_named(tmp_path, rng):
