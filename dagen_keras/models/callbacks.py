@@ -115,7 +115,7 @@ class FollowSchedule(keras.callbacks.Callback):
         self.variable, self.schedule, self.check = variable, schedule, check
 
     def on_train_begin(self, logs=None):
-        for epoch in range(self.params["epochs"]):
+        for epoch in range(self.params.get("epochs", 0)):
             self._value(epoch)
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -49,7 +49,7 @@ def checked(model, x, check):
 
 
 def _variables(model):
-    return [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+    return [*model.variables, *(model.optimizer.variables if model.compiled else ())]
 
 
 def _looked_at(x, check, look):

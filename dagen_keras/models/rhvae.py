@@ -96,6 +96,7 @@ class RHVAE(BaseVAE):
         seed=None,
         **kwargs,
     ):
+        logits = logits_of(decoder)
         super().__init__(encoder, decoder, seed, **kwargs)
         n_leapfrog = checks.integer(n_leapfrog, "n_leapfrog")
         for name, value in (
@@ -126,7 +127,7 @@ class RHVAE(BaseVAE):
         momentum_seed = None if seed is None else backend.subseed(seed, "momentum")
         self.momentum_seed = keras.random.SeedGenerator(momentum_seed)
         self.metric = None
-        self._logits = logits_of(decoder)
+        self._logits = logits
 
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
