@@ -99,6 +99,22 @@ def _with_settings(function, settings):
     return tf.function(functools.partial(function, settings=settings), jit_compile=True)
 
 
+def watched(dataset, look):
+    """A `tf.data.Dataset` of whose every batch `look(number, parts)` has a look as it is drawn."""
+    import tensorflow as tf
+
+    def see(number, *parts):
+        look(number, parts)
+        return np.True_
+
+    def passed_on(number, batch):
+        seen = tf.numpy_function(see, [number, *tf.nest.flatten(batch)], tf.bool)
+        with tf.control_dependencies([seen]):
+            return tf.nest.map_structure(tf.identity, batch)
+
+    return dataset.enumerate().map(passed_on).prefetch(1)
+
+
 def on_gpu():
     """Whether Keras computes on a GPU here."""
     if keras.backend.backend() == "tensorflow":

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dagen_keras import backend
 from dagen_keras.models.training import ShuffledBatches, build_optimizer
 
 
@@ -64,7 +65,7 @@ def _looked_at(x, check, look):
     elif isinstance(x, keras.utils.PyDataset):
         look(0, x[0])
     elif hasattr(x, "enumerate"):  # A `tf.data.Dataset`.
-        return x.enumerate().map(_in_graph(look)).prefetch(1)
+        return backend.watched(x, look)
     elif hasattr(x, "__iter__") and not isinstance(x, list | tuple | dict):
         look(0, next(iter(x)))
     return x
@@ -97,22 +98,6 @@ class _LookedAt(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self.batches.on_epoch_end()
-
-
-def _in_graph(look):
-    """A function of a batch's number and the batch for TensorFlow's `map`, that gives the batch."""
-    import tensorflow as tf
-
-    def see(number, *parts):
-        look(number, parts)
-        return np.True_
-
-    def looked_at(number, batch):
-        seen = tf.numpy_function(see, [number, *tf.nest.flatten(batch)], tf.bool)
-        with tf.control_dependencies([seen]):
-            return tf.nest.map_structure(tf.identity, batch)
-
-    return looked_at
 
 
 def targets(x, y, sample_weight):
