@@ -6,6 +6,7 @@ import pytest
 
 from dagen_keras import models
 from dagen_keras.study import Bench
+from dagen_keras.study.bench import CELLS_BETWEEN
 from dagen_keras.study.study import Study
 
 
@@ -93,6 +94,16 @@ def test_a_fit_that_fails_leaves_nothing():
         with pytest.raises(FloatingPointError):
             bench.fitted("a", fail)
     assert bench.fitted("a", lambda: 3) == 3
+
+
+def test_what_is_given_back_between_cells_changes_no_model_and_no_number(reusable):
+    bench = Bench()
+    first = bench.fitted("first", lambda: fit(reusable(bench), 0))
+    before = weights(first.model)
+    for _ in range(CELLS_BETWEEN):
+        bench.cell_done()
+    np.testing.assert_array_equal(weights(first.model), before)
+    np.testing.assert_array_equal(weights(fit(reusable(bench), 0)), before)
 
 
 @pytest.mark.slow
