@@ -85,7 +85,7 @@ def test_a_decoder_that_leaves_0_to_1_is_refused(kind):
 def test_looking_at_a_decoder_draws_nothing():
     keras.utils.set_random_seed(0)
     noise = layers.GaussianNoise(0.1, seed=0)
-    decoder = _decoder(noise, layers.Activation("sigmoid"))
+    decoder = _decoder(noise, layers.Activation("hard_sigmoid"))
     before = [np.array(v) for v in decoder.variables]
     models.VAE(networks.dense_encoder(2, SHAPE, (6,)), decoder)
     for one, other in zip(before, decoder.variables, strict=True):
