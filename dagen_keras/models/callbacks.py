@@ -45,8 +45,8 @@ class _Watch(keras.callbacks.Callback):
 class StopOnNonFiniteLoss(_Watch):
     """Raises `NonFiniteLossError` as soon as the training loss is NaN or infinite.
 
-    The weights are looked at when an epoch ends: a last step can break them, and without XLA
-    TensorFlow's ReLU hides the NaN of a hidden layer from the loss.
+    The weights are looked at when an epoch ends: a last step can break them, and on some machines
+    TensorFlow's ReLU, without XLA, hides the NaN of a hidden layer from the loss.
 
     Args:
         what: what is being trained, for the message.

@@ -95,8 +95,8 @@ class LatentSampler(Sampler):
     def checked_points(self, model: Any, n: int, seed: int | None) -> np.ndarray:
         """What `points` returns, once it is sure to be that.
 
-        A decoder would make images of whatever it gets: on a CPU TensorFlow's ReLU turns NaN into
-        numbers.
+        A decoder would make something of whatever it gets: on some machines TensorFlow's ReLU
+        turns NaN into numbers, and then images.
 
         Raises:
             ValueError: if it is of another shape, or not finite.
