@@ -42,6 +42,7 @@ def execute(study, cell, bench, code):
         record["values"] = values
     except Exception as error:
         _fail(record, error)
+    bench.cell_done()
     record["seconds"] = round(time.perf_counter() - start, 3)
     record["cpu_seconds"] = round(time.process_time() - start_cpu, 3)
     record["device"] = backend.device()

@@ -104,8 +104,6 @@ class Study:
             return self.compute[cell.kind](cell, bench)
         except NonFiniteLossError as error:
             return {"diverged": True, "why": str(error)}
-        finally:
-            bench.cell_done()
 
     def report(self, frame: pd.DataFrame, settings) -> Report:
         """A `Report` of whatever cells are done."""

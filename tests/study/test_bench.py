@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from dagen_keras import models
+from dagen_keras.runs.execution import execute
 from dagen_keras.study import Bench
 from dagen_keras.study.bench import CELLS_BETWEEN
-from dagen_keras.study.study import Study
+from dagen_keras.study.cells import cell
 
 
 @pytest.fixture
@@ -120,11 +121,11 @@ def test_a_process_does_not_grow_with_its_cells():
         model.fit(models.ShuffledBatches((x.copy(), x[:, :4]), 1000), verbose=0, shuffle=False)
         return {}
 
-    study, bench = SimpleNamespace(compute={"cell": compute}), Bench()
+    study, bench = SimpleNamespace(key="toy", protocol_version=1, run=compute), Bench()
     sizes = []
     for seed in range(120):
-        cell = SimpleNamespace(kind="cell", seed=seed)
-        Study.run(study, cell, bench)
+        record = execute(study, cell("train", seed=seed, dataset="digits"), bench, code={})
+        assert record["status"] == "done"
         if seed % 20 == 19:
             sizes.append(psutil.Process().memory_info().rss / 1e6)
     assert max(sizes) - sizes[0] < 20
