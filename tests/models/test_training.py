@@ -262,7 +262,7 @@ COUNTS = {
 
 
 @pytest.mark.parametrize("value", [0, -3, 1.5, True])
-@pytest.mark.parametrize(("fit", "names"), COUNTS.items(), ids=lambda fit: str(fit)[:28])
+@pytest.mark.parametrize(("fit", "names"), COUNTS.items(), ids=[fit.__name__ for fit in COUNTS])
 def test_counts_are_integers_of_one_or_more(fit, names, value):
     arrays = np.zeros((4, 8, 8, 1)), np.zeros(4, int)
     given = (arrays, arrays) if fit is models.fit_with_validation else (arrays,)
