@@ -7,12 +7,14 @@ import string
 
 import keras
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from study.untrained import EMPTY
 
 from dagen_keras import datasets, papers
-from dagen_keras.runs import RunError
+from dagen_keras.datasets.class_names import CIFAR10
+from dagen_keras.runs import Run, RunError
 from dagen_keras.runs.execution import tasks
 from dagen_keras.study import PROFILES, Bench, Comparison, Shown
 from dagen_keras.study.cells import _version2
@@ -153,6 +155,74 @@ def check_nothing_is_decided(study, report):
     for claim in report.claims:
         counterexample = study.listed[claim.id].form == "counterexample"
         assert claim.verdict == "not decided" or counterexample, claim
+
+
+REAL = {  # Images of a class, to train and to test.
+    "mnist": (6000, 1000),
+    "fashion_mnist": (6000, 1000),
+    "cifar10": (5000, 1000),
+    "cifar100": (500, 100),
+    "nist_letters": (800, 200),
+    "histopathology": (1000, 300),
+}
+TOO_MANY = {  # What the bundled data of `smoke` do not have: setting, value, in the message.
+    "akula": [
+        ("images.train", 392, "'images.train' asks for 196"),
+        ("images.test", 132, "'images.test' asks for 66 .* there are 65"),
+        ("images.reserve", 49, "'images.reserve' asks for 49 .* there are 48"),
+    ],
+    "chadebec": [
+        ("images.size", 700, "class 8 has 71 images .* 131 were asked for"),
+        ("pilot.size", 800, "class . has .* 80 were asked for"),
+        ("images.test_images", 1001, "'images.test_images' asks for 1,001 .* there are 1,000"),
+        ("images.reserve", 100, "'images.reserve' asks for 100 .* there are 99"),
+    ],
+    "chen_liu": [
+        ("sizes", [20, 778], "'sizes' asks for 778 .* there are 777"),
+        ("classifier.test_images", 1001, "'classifier.test_images' asks for 1,001"),
+        ("pilot.size", 778, "'pilot.size' asks for 778"),
+    ],
+    "garay_maestre": [
+        ("train_sizes", [400], "class . has .* training part of digits; 80 were asked for"),
+        ("samples_size", 800, "80 were asked for"),
+        ("images.test_per_class", 101, "class 0 has 100 images in the test part of digits; 101"),
+        ("released.test_per_class", 101, "test part of digits; 101 were asked for"),
+    ],
+    "guruswamy": [
+        ("images.train", 758, "'images.train' asks for 758 .* there are 757"),
+        ("patches_images.train", 505, "asks for 505 training images of patches; there are 504"),
+        ("pilot.size", 758, "asks for 758 training images of digits"),
+        ("images.shrink", 3, "'images.shrink' must divide"),
+    ],
+}
+
+
+@every_paper
+def test_images_that_the_data_do_not_have_are_refused_before_the_first_cell(key, tmp_path):
+    study = papers.get(key)
+    for name, value, said in TOO_MANY[key]:
+        run = Run(study, "smoke", {name: value}, results=tmp_path, download=False)
+        with pytest.raises(RunError, match=said):
+            run.compute(progress=False)
+        assert not run.ledger.read()
+
+
+@every_paper
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_takes_no_more_images_than_there_are(key, profile):
+    study, bench = papers.get(key), Bench(download=False)
+    settings = study.settings(profile)
+    for name in {cell.dataset for cell in grid(study, profile)} - {"oasis"}:
+        study.sizes(settings, name, real(name) if name in REAL else bench.data(name))
+
+
+def real(name):
+    """A dataset of so many images a class, of which nothing but the labels is looked at."""
+    numbers = map(str, range(datasets.n_classes(name)))
+    names = CIFAR10 if name == "cifar10" else tuple(numbers)
+    y, y_test = (np.repeat(range(len(names)), n) for n in REAL[name])
+    x, x_test = (np.broadcast_to(np.float32(0), (len(own), 8, 8, 1)) for own in (y, y_test))
+    return datasets.Dataset(name, x, y, x_test, y_test, names, "nothing")
 
 
 @every_paper

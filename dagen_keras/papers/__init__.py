@@ -42,6 +42,7 @@ def get(key):
         claims=protocol.CLAIMS,
         listed=listed(key),
         compute=cells.COMPUTE,
+        sizes=cells.sizes,
         data=report.data,
         parts=report.parts,
         facts=report.facts,

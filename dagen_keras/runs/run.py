@@ -153,7 +153,8 @@ class Run:
             The records of cells that failed.
 
         Raises:
-            RunError: if another process writes to the results directory, or it cannot be written.
+            RunError: if another process writes to the results directory, or it cannot be written;
+                or if a dataset has fewer images than the settings ask for.
             DataError: if the data cannot be had.
         """
         deadline = np.inf if time_limit is None else time.monotonic() + time_limit
@@ -161,8 +162,10 @@ class Run:
             aside = self.ledger.set_aside_before(self.study.protocol_version)
             if aside:
                 say(f"{self.study.key}: results of an earlier protocol are kept in '{aside}'.")
-            for cell in self.cells if fresh else self.missing().values():
-                self.bench.data(cell.dataset)  # Its fingerprint may be known and it may be gone.
+            cells = self.cells if fresh else self.missing().values()
+            for name in dict.fromkeys(cell.dataset for cell in cells):
+                # Its fingerprint may be known and it may be gone.
+                self._take_sizes(name, self.bench.data(name))
             if fresh:
                 self.ledger.set_aside()
             missing = self.missing()  # By their keys: all data can be had.
@@ -183,6 +186,12 @@ class Run:
                 "the same command goes on."
             )
         return list(failed.values())
+
+    def _take_sizes(self, name, data):
+        try:
+            self.study.sizes(self.settings, name, data)
+        except ValueError as error:
+            raise RunError(f"{self.study.key}: {error}") from error
 
     def _compute(self, missing, cluster, workers, deadline, progress):
         """Computes cells; the records that failed, and the cells there was no time for, by key."""

@@ -14,7 +14,7 @@ from dagen_keras import backend, models
 from dagen_keras.evaluate import named_classes
 from dagen_keras.study.bench import Bench
 from dagen_keras.study.claims import Gate
-from dagen_keras.study.settings import Positive, Settings
+from dagen_keras.study.settings import Positive, Settings, enough
 
 BATCH = 100
 GATES = (
@@ -71,10 +71,14 @@ def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> floa
 def reserved(n: int, reserve: int) -> tuple[np.ndarray, np.ndarray]:
     """Which of n training images cells may use, and which are kept for pilots and gates.
 
-    The `reserve` kept ones, at most an eighth, are drawn once for all seeds; both ascend.
+    The `reserve` kept ones are drawn once for all seeds; both ascend.
+
+    Raises:
+        RunError: if they are more than an eighth.
     """
+    enough("images.reserve", reserve, n // 8, "training images, of which an eighth is kept at most")
     order = np.random.default_rng(0).permutation(n)
-    kept, free = np.split(order, [min(reserve, n // 8)])
+    kept, free = np.split(order, [reserve])
     return np.sort(free), np.sort(kept)
 
 

@@ -12,7 +12,7 @@ A profile is an instance; the command line says `-p gan.epochs 25`.
 """
 
 import json
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -28,6 +28,8 @@ Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
+All = Literal["all"]
+"""Beside a number of images, all that there are: `train: Positive | All = 500`."""
 
 
 def _distinct(values: tuple) -> tuple:
@@ -89,6 +91,25 @@ class Settings(pydantic.BaseModel):
         return settings
 
 
+def enough(name: str, asked: int | str, there: int, what: str) -> int:
+    """How many images to take of those that are there: as many as asked, or "all".
+
+    Args:
+        name: of the setting, for the message.
+        asked: a number, or "all".
+        there: how many there are.
+        what: of them, for the message: "training images of mnist".
+
+    Raises:
+        RunError: if there are fewer than asked for.
+    """
+    if asked == "all":
+        return there
+    if asked > there:
+        raise RunError(f"setting '{name}' asks for {asked:,} {what}; there are {there:,}.")
+    return asked
+
+
 def _replaced(settings, name, path, value):
     """`settings` with another value at `path`; `name` is the whole path, for the message."""
     here = getattr(settings, path[0], None) if path[0] in type(settings).model_fields else None
@@ -132,7 +153,10 @@ def _from_text(text, example):
 def _sentence(name, error, example):
     found = error.errors()[0]
     place = "".join(f", element {part + 1}," for part in found["loc"][1:] if isinstance(part, int))
-    message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    # Of a union each member says what it wants.
+    wants = [one["msg"] for one in error.errors() if one["loc"][:1] == found["loc"][:1]]
+    message = " or ".join(wants if not place else wants[:1]).removeprefix("Value error, ")
+    message = message.replace("Input should be", "must be", 1).replace("Input should be ", "")
     message = message.replace("Value should have", "must have").split(" after validation")[0]
     message = message[:1].lower() + message[1:]
     message = message.replace("valid tuple", "list")

@@ -41,6 +41,8 @@ class Study:
         tables, figures: by name, in their order, the arguments of `table_of` and `figure_of`.
         errata: by name, their "text" and "evidence".
         pilot: of a study with a pilot the "value" that it looks at and "what" that is.
+        sizes: `sizes(settings, name, dataset)` takes as many images of a dataset as cells take, so
+            that an error says before the first of them what the dataset does not have.
     """
 
     key: str
@@ -61,6 +63,7 @@ class Study:
     figures: Mapping[str, Mapping]
     errata: Mapping[str, Mapping[str, str]]
     pilot: Mapping[str, str] = field(default_factory=dict)
+    sizes: Callable = lambda settings, name, dataset: None
 
     def settings(self, profile: str, changes: Mapping | None = None):
         """The settings of a profile, with changes by full name.

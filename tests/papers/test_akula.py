@@ -83,7 +83,7 @@ def test_which_images_generators_classifiers_and_scores_see(bench, together):
         assert list(map(len, of_name)) == [TRAIN - HELD_OUT, HELD_OUT, TEST, TRAIN]
         assert set(names_of(np.concatenate(of_name))) == {name}
     with pytest.raises(RunError, match="training images of a class .* cannot be held out"):
-        few = protocol.Images(train=100, held_out=200)
+        few = protocol.Images(train=100, held_out=200, test=20, reserve=20)
         generators.real_images(replace(cell, settings={"images": few}), bench, together)
 
 

@@ -19,8 +19,8 @@ from dagen_keras.study.packing import unpack
 
 STUDY = papers.get("chen_liu")
 WEIGHTS = [0.05, 0.2, 0.8, 3.2, 12.8]
-FREE, KEPT = reserved(240, 40)  # Of 240 images an eighth is kept at most.
-PLACE = {"dataset": "digits", "weight": 0.5, "images": protocol.Images(reserve=40)}
+FREE, KEPT = reserved(240, 30)
+PLACE = {"dataset": "digits", "weight": 0.5, "images": protocol.Images(reserve=30)}
 PLACE["judging"] = protocol.Judging(updates=3)
 SMALL = {**PLACE, "vae": protocol.Vae(epochs=2), "fid": protocol.Fid(images=60)}
 TABLE2 = {**PLACE, "train_size": 90}

@@ -20,11 +20,13 @@ from dagen_keras.study.packing import unpack
 
 STUDY = papers.get("guruswamy")
 CHANGES = {"methods": tuple(protocol.METHODS), "everywhere": True, "pilot_seeds": 1}
-CHANGES |= {"images.shrink": 1, "images.train": 600, "pilot.first": 50, "pilot.doublings": 3}
+CHANGES |= {"images.shrink": 1, "images.train": 600}
+CHANGES |= {"pilot.size": 1000, "pilot.first": 50, "pilot.doublings": 3}
 SETTINGS = protocol.PROFILES["quick"].replace(CHANGES)
 find = untrained.finder(STUDY.cells(SETTINGS, EMPTY))
 FREE, KEPT = reserved(len(TOY.x_train), SETTINGS.images.reserve)
 SPARSE = {1: 0.5, 3: 0.65, 7: 0.8}
+ALL = protocol.Images(train="all")
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def bench(monkeypatch):
 
 
 def test_sparse_classes_are_cut_and_lack_what_they_lost():
-    whole = cells.prepared(TOY, 0, SETTINGS.images.replace({"train": 5000}))
+    whole = cells.prepared(TOY, 0, SETTINGS.images.replace({"train": "all"}))
     left = np.array([SPARSE.get(label, 1.0) for label in range(10)])
     total = np.bincount(whole.y) + np.bincount(whole.validation[1])
     np.testing.assert_allclose(total, left * np.bincount(TOY.y_train[FREE]), atol=0.51)
@@ -56,13 +58,13 @@ def test_training_validation_test_and_reserved_images_are_others():
 
 def test_cifar100_is_twenty_classes_of_which_a_fifth_is_cut_in_turn():
     data = replace(toy_data(classes=100, of_a_class=20), name="cifar100")
-    images, other = (cells.prepared(data, seed, protocol.Images()) for seed in (0, 1))
+    images, other = (cells.prepared(data, seed, ALL) for seed in (0, 1))
     assert images.n_classes == 20 and set(images.y) == set(images.test[1]) == set(range(20))
     assert sorted(images.left[c] for c in images.missing) == [0.65, 0.7, 0.75, 0.8]
     assert len(images.y) + len(images.validation[1]) < 20 * 20 and len(images.test[1]) == 40
     assert other.missing.keys() == images.missing.keys()
     assert ids(images.test[0]) == ids(other.test[0])
-    whole = cells.prepared(data, 0, protocol.Images(classes=100))
+    whole = cells.prepared(data, 0, ALL.replace({"classes": 100}))
     assert len(whole.missing) == 20 and whole.n_classes == 100
     assert [cells.top_k(n) for n in (100, 20, 10, 2)] == [5, 5, 2, None]
 
@@ -71,7 +73,7 @@ def test_histopathology_is_split_by_patient_and_filled_up_to_the_larger_class():
     patients, labels = np.repeat(np.arange(11), 100), (np.arange(900) % 10 == 0).astype(int)
     data = replace(toy_data(2, 450), name="histopathology", y_train=labels)
     data = replace(data, subjects=pd.DataFrame({"patient": patients}))
-    images = cells.prepared(data, 0, protocol.Images())
+    images = cells.prepared(data, 0, ALL)
     places = [place(x) for x in (images.x, images.validation[0])]
     train, validation = (set(patients[:900][np.isin(place(data.x_train), own)]) for own in places)
     assert not train & validation and len(train | validation) == 9

@@ -17,6 +17,7 @@ from dagen_keras.papers.akula.generators import (
     judge_of_two,
     key,
     real_images,
+    sizes,
     space,
 )
 from dagen_keras.papers.akula.protocol import GATED, METHODS, QUANTILES
@@ -187,4 +188,5 @@ def classify(cell, bench):
     return {**values, **rows[-1], "half": rows[(len(rows) - 1) // 2]["accuracy"]}
 
 
+__all__ = ["COMPUTE", "sizes"]
 COMPUTE = {"samples": samples, "select": select, "all": all_classes, "classify": classify}

@@ -18,6 +18,7 @@ from dagen_keras.sampling import SAMPLERS, CalibratedDiscriminator, sampler_of
 from dagen_keras.sampling.calibration import reliability
 from dagen_keras.study.bench import Fitted
 from dagen_keras.study.judge import Judge, accuracy, fell, judge_of, reserved
+from dagen_keras.study.settings import enough
 
 BATCH = 100  # Of the judge, and of predictions.
 MONITORED = 500  # Images of a GAN that are looked at while it trains.
@@ -49,40 +50,57 @@ def joined(of_each):
     return np.concatenate(of_each), np.repeat(range(len(of_each)), list(map(len, of_each)))
 
 
-def real_images(cell, bench, together=False):
-    """The `Images` of a seed: of the two classes; or all there are of all classes, as one.
-
-    Test images and reserve are the same for all seeds.
+def rows_of(data, asked, seed, together=False):
+    """Rows of a seed's images, (classes, n) each: those that generators see, held out, of the test
+    part, and reserved.
 
     Raises:
-        RunError: if held-out images leave a generator fewer than two of a class.
+        RunError: if there are fewer than asked for, or if held-out images leave a generator fewer
+            than two of a class.
     """
-    data, asked = bench.data(cell.dataset), cell.images
-    names = data.class_names if together else CLASSES[cell.dataset]
-    labels = [data.class_names.index(name) for name in names]
+    names = data.class_names if together else CLASSES[data.name]
 
-    def some(x, y, rows, n, seed):
-        """(classes, at most n, ...) images of these rows, in an order of the seed."""
+    def some(setting, n, y, rows, seed):
         draw = np.random.default_rng(seed)
+        labels = [data.class_names.index(name) for name in names]
         rows = [draw.permutation(rows[y[rows] == label]) for label in labels]
-        return np.stack([x[own[: min(n, *map(len, rows))]] for own in rows])
+        n = enough(setting, n, min(map(len, rows)), f"images of each class of {data.name}")
+        return np.stack([own[:n] for own in rows])
 
     free, kept = reserved(len(data.x_train), asked.reserve)
-    most = len(free) if together else asked.train // 2
-    seed = backend.subseed(cell.seed, "images")
-    train = some(data.x_train, data.y_train, free, most, seed)
+    n = "all" if together or asked.train == "all" else asked.train // 2
+    train = some("images.train", n, data.y_train, free, seed)
     held_out = -(-asked.held_out // len(names)) if together else asked.held_out
     if train.shape[1] < held_out + 2:
         raise RunError(
             f"of {train.shape[1]} training images of a class {held_out} cannot be held out and a "
             "generator be trained: give a larger 'images.train' or a smaller 'images.held_out'."
         )
-    test = data.x_test, data.y_test, np.arange(len(data.y_test)), asked.test // len(names), 0
-    reserve = some(data.x_train, data.y_train, kept, len(kept), 0)
-    parts = train[:, held_out:], train[:, :held_out], some(*test), reserve
+    n, rows = asked.test // len(names), np.arange(len(data.y_test))
+    test = some("images.test", n, data.y_test, rows, 0)
+    reserve = some("images.reserve", "all", data.y_train, kept, 0)
+    return train[:, held_out:], train[:, :held_out], test, reserve
+
+
+def sizes(s, _, data):
+    """Takes once the rows of the images that cells take."""
+    for together in (False, True):
+        rows_of(data, s.images, 0, together)
+
+
+def real_images(cell, bench, together=False):
+    """The `Images` of a seed: of the two classes; or all there are of all classes, as one.
+
+    Test images and reserve are the same for all seeds.
+    """
+    data, asked = bench.data(cell.dataset), cell.images
+    rows = rows_of(data, asked, backend.subseed(cell.seed, "images"), together)
+    of_rows = data.x_train, data.x_train, data.x_test, data.x_train
+    parts = [[x[own] for own in each] for x, each in zip(of_rows, rows, strict=True)]
     if together:
-        parts = [part.reshape(1, -1, *data.image_shape) for part in parts]
-    return Images(("all classes",) if together else names, *map(list, parts))
+        parts = [[np.concatenate(part)] for part in parts]
+    names = ("all classes",) if together else CLASSES[data.name]
+    return Images(names, *parts)
 
 
 def classifier(bench, shape):
@@ -103,7 +121,7 @@ def judge_of_two(cell, bench):
 
     def make():
         data, seed = bench.data(cell.dataset), backend.subseed(0, "judge")
-        all_images = cell.images.model_copy(update={"train": 2 * len(data.x_train)})
+        all_images = cell.images.replace({"train": "all"})
         real = real_images(replace(cell, seed=0, settings={"images": all_images}), bench)
         transform = ClassicTransforms(width_shift=0.125, height_shift=0.125, flip="horizontal")
         model = classifier(bench, data.image_shape).new(seed)

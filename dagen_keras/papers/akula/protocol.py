@@ -7,7 +7,7 @@ from pydantic import Field
 from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Gate, Larger, NotWorse
 from dagen_keras.study.judge import GATES, Judging
-from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
+from dagen_keras.study.settings import All, Count, Even, Positive, Rate, Settings, Several
 
 VERSION = 2
 METHODS = {  # What a training set holds beside real images: a model's, and how they are drawn.
@@ -25,9 +25,9 @@ LOOKS = 10  # At a GAN's inception score, and windows of a VAE's loss, in a trai
 
 
 class Images(Settings):
-    """How many images of both classes together, equally many of each, at most."""
+    """How many images of both classes together, equally many of each."""
 
-    train: Even = 5000
+    train: Even | All = 5000
     held_out: Annotated[int, Field(ge=50)] = 250  # Of a class; no generator sees them.
     test: Annotated[int, Field(ge=20, multiple_of=2)] = 2000
     reserve: Positive = 2000  # Of all classes' training images; nothing trains on them.
@@ -106,7 +106,7 @@ PROFILES = {
         shown_seeds=8,
         chain_length=640,
         chain_lengths=(1, 10, 100, 640),
-        images=Images(train=10_000),
+        images=Images(train="all"),
         vae=Vae(epochs=450, filters=32),
         gan=Gan(updates=7800, filters=64),
     ),

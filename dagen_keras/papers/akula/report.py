@@ -17,7 +17,8 @@ CURVES = ("figure7", "figure7_loss", "figure9", "figure9_loss", "figure14")
 
 def data(s):
     names, images = " and ".join(CLASSES[s.dataset]), s.images
-    sizes = f"at most {images.train:,} training and {images.test:,} test images"
+    train = images.train if images.train == "all" else f"{images.train:,}"
+    sizes = f"{train} training and {images.test:,} test images"
     return f"{datasets.title(s.dataset)} ({names}), {sizes}"
 
 

@@ -17,13 +17,14 @@ from dagen_keras.datasets import oasis
 from dagen_keras.evaluate import balanced_accuracy, named_classes, nearest_training_distance
 from dagen_keras.papers.chadebec import networks
 from dagen_keras.papers.chadebec.demographics import table1
-from dagen_keras.papers.chadebec.protocol import ALONE, METHODS, RAW
+from dagen_keras.papers.chadebec.protocol import ALONE, LETTERS, METHODS, RAW, SPLITS
 from dagen_keras.sampling import manifold, sampler_of
 from dagen_keras.sampling.manifold.geodesics import derivatives
 from dagen_keras.sampling.manifold.metric import multiply
 from dagen_keras.study.bench import Fitted
-from dagen_keras.study.judge import fell, judge_of, partition
+from dagen_keras.study.judge import fell, judge_of, partition, reserved
 from dagen_keras.study.packing import pack, png
+from dagen_keras.study.settings import enough
 
 GENERATOR_BATCH, CLASSIFIER_BATCH, LATENT_DIM, RATE = 200, 32, 2, 1e-3
 VALIDATION_SHARE, FEWEST = 0.2, 8  # Images of a class, of an unbalanced set.
@@ -48,15 +49,34 @@ def subset(cell, bench):
     drawn once from a Dirichlet and at least 8 images a class, the same for every seed.
     """
     _, (x, y), _ = partition(cell, bench)
-    size, name = cell.images.size, f"training part of {cell.dataset}"
-    seed = backend.subseed(cell.seed, "subset", cell.split, size)
-    if cell.split == "balanced":
-        chosen = datasets.balanced_subset(y, size, seed, name)
-    else:
-        chosen = datasets.unbalanced_subset(y, size, seed, FEWEST, name=name)
+    seed = backend.subseed(cell.seed, "subset", cell.split, cell.images.size)
+    chosen = drawn_subset(y, cell.split, cell.images.size, seed, cell.dataset)
     x, y = x[chosen], y[chosen]
     train, validation = datasets.stratified_validation(y, VALIDATION_SHARE, seed)
     return {"train": (x[train], y[train]), "validation": (x[validation], y[validation])}
+
+
+def drawn_subset(y, split, size, seed, dataset):
+    """Which of the images with these labels are of a set of Table 2."""
+    name = f"training part of {dataset}"
+    if split == "balanced":
+        return datasets.balanced_subset(y, size, seed, name)
+    return datasets.unbalanced_subset(y, size, seed, FEWEST, name=name)
+
+
+def sizes(s, name, data):
+    """Takes once the sets of each size that cells take."""
+    images = s.letters_images if name == LETTERS else s.images
+    if name in (s.dataset, LETTERS):
+        free, _ = reserved(len(data.x_train), images.reserve)
+        sets = [(split, images.size) for split in (s.splits if name == s.dataset else SPLITS[1:])]
+        sets += [("balanced", s.pilot.size)] if name == s.dataset and s.pilot_seeds else []
+        for split, size in sets:
+            drawn_subset(data.y_train[free], split, size, 0, name)
+        n = images.test_images
+        enough("images.test_images", n, len(data.x_test), f"test images of {name}")
+    if name in s.figure_datasets:
+        reduced(data)
 
 
 def tested(cell, bench):

@@ -96,6 +96,7 @@ class Protocol(Settings):
     brain_methods: Several[Literal[TABLE3]] = TABLE3
     brain_numbers: Several[Positive] = (200,)
     images: Images = Images()
+    letters_images: Images = Images(reserve=1000, test_images=2000)  # All that there are to test.
     generators: Generators = Generators()
     slow_generators: Generators = Generators(patience=50)  # Of the figures and of brains.
     classifier: Classifier = Classifier()
@@ -205,7 +206,7 @@ def cells(s, frame):
         for place in everything if seed < s.shown_seeds else ():
             table2("svm", seed, s.dataset, *place)
     for seed, factors in itertools.product(range(s.letters_seeds), table):
-        table2("svm", seed, LETTERS, "unbalanced", factors)
+        table2("svm", seed, LETTERS, "unbalanced", factors, s.letters_images)
     slow = {"generators": s.slow_generators}
     for dataset, method in itertools.product(s.figure_datasets, FIGURES):
         add("latent", 0, dataset, ("latent",), method=method, **slow)

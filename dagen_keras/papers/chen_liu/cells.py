@@ -18,8 +18,9 @@ from dagen_keras.evaluate import (
 )
 from dagen_keras.models.divergences import kl, t_value, wasserstein2
 from dagen_keras.papers.chen_liu.protocol import FIDS, HIDDEN, LATENT_DIM, METHODS, ROUNDING, SPACES
-from dagen_keras.study.judge import fell, judge_of, partition
+from dagen_keras.study.judge import fell, judge_of, partition, reserved
 from dagen_keras.study.packing import pack, png
+from dagen_keras.study.settings import enough
 
 BATCH = 100  # Of VAEs and classifiers.
 COMPONENTS, NEIGHBOURS = 64, 5
@@ -182,6 +183,17 @@ def posterior_summary(mean, log_var):
         # Dimensions that tell images apart, in the usual count of active units.
         "active_units": int((mean.var(axis=0) > 0.01).sum()),
     }
+
+
+def sizes(s, name, data):
+    """Asks for as many images as cells take."""
+    free, _ = reserved(len(data.x_train), s.images.reserve)
+    if name == s.datasets[0]:
+        asked = {"sizes": max(s.sizes), "pilot.size": s.pilot.size if s.pilot_seeds else 0}
+        for setting, size in asked.items():
+            enough(setting, size, len(free), f"training images of {name}")
+        n = s.classifier.test_images
+        enough("classifier.test_images", n, len(data.x_test), f"test images of {name}")
 
 
 def training_set(cell, bench):

@@ -18,7 +18,7 @@ PAPERS_NAMES = {"none": "baseline", "KL": "ELBO_KL", "W": "ELBO_W"}
 def data(s):
     names = " and ".join(map(datasets.title, s.datasets))
     first, tested = datasets.title(s.datasets[0]), s.classifier.test_images
-    kept = f"all training images but {s.images.reserve:,} (an eighth at most)"
+    kept = f"all training images but {s.images.reserve:,}"
     return f"{names}, {kept}; Table 2 on {first}, {tested:,} test images"
 
 

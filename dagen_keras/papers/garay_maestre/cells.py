@@ -53,6 +53,16 @@ def training_images(data, size, seed, reserve, images="same"):
     raise ValueError(f"images must be 'same' or 'other'; got {images!r}.")
 
 
+def sizes(s, _, data):
+    """Takes once the images of each size that cells take."""
+    small = min(s.train_sizes)
+    piloted = [s.pilot.size] * (s.pilot_seeds > 0)
+    for size in (*s.train_sizes, *s.shown_sizes, s.samples_size, 2 * small, *piloted):
+        training_images(data, size, 0, s.images.reserve)
+    training_images(data, small, 0, s.images.reserve, "other")
+    test_images(data, max(s.images.test_per_class, s.released.test_per_class), 0)
+
+
 def test_images(data, per_class, seed):
     """So many test images of each class and their labels."""
     draw = backend.subseed(seed, "test")

@@ -103,7 +103,7 @@ PROFILES = {
         released_shown_seeds=0,
         pilot_seeds=0,
         vae=Vae(epochs_share=0.15),
-        images=Images(reserve=100, test_per_class=60),
+        images=Images(reserve=90, test_per_class=60),
         classifier=Classifier(updates=60),
         released=Released(epochs=6, test_per_class=20),
         judging=Judging(updates=100),

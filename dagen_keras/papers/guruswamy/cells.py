@@ -15,6 +15,7 @@ from dagen_keras.evaluate import FeatureSpace
 from dagen_keras.papers.guruswamy.protocol import METHODS, ROLES
 from dagen_keras.study.judge import judge_of, reserved
 from dagen_keras.study.packing import pack, webp
+from dagen_keras.study.settings import enough
 
 SPARSE = {1: 0.5, 3: 0.65, 7: 0.8}  # The shares that Fashion-MNIST's classes are cut to.
 CIFAR100_SHARES = (0.65, 0.7, 0.75, 0.8)
@@ -87,6 +88,26 @@ def images_of(cell, bench):
     return bench.fitted(key, lambda: prepared(bench.data(cell.dataset), cell.seed, cell.images))
 
 
+def chosen(data, seed, settings):
+    """Which training images a seed has before the cut, in random order."""
+    classes, rows = classes_of(data.name, data.n_classes, settings), np.arange(len(data.y_train))
+    if ROLES[data.name] == "fashion_mnist":
+        rows, _ = reserved(len(rows), settings.reserve)
+    rows = np.random.default_rng(backend.subseed(seed, "images")).permutation(rows)
+    rows = rows[np.isin(data.y_train[rows], classes)]
+    what = f"training images of {data.name}"
+    return rows[: enough("images.train", settings.train, len(rows), what)]
+
+
+def sizes(s, name, data):
+    """Takes once the images that cells take; and one to see whether it can be shrunk."""
+    images = s.patches_images if ROLES[name] == "histopathology" else s.images
+    chosen(data, 0, images)
+    shrunk(data.x_train[np.arange(1)], images)
+    if s.pilot_seeds and ROLES[name] == "fashion_mnist":
+        chosen(data, 0, s.images.replace({"train": s.pilot.size}))
+
+
 def prepared(data, seed, settings):
     """The `Images` of a dataset for a seed and `protocol.Images`.
 
@@ -94,12 +115,7 @@ def prepared(data, seed, settings):
     validates, by patient where there are patients. What a sparse class lacks is what it lost;
     where the imbalance is natural, what the largest class has more.
     """
-    classes = classes_of(data.name, data.n_classes, settings)
-    rows = np.arange(len(data.y_train))
-    if ROLES[data.name] == "fashion_mnist":
-        rows, _ = reserved(len(rows), settings.reserve)
-    rows = np.random.default_rng(backend.subseed(seed, "images")).permutation(rows)
-    rows = rows[np.isin(data.y_train[rows], classes)][: settings.train]
+    classes, rows = classes_of(data.name, data.n_classes, settings), chosen(data, seed, settings)
     number = np.searchsorted(classes, np.arange(data.n_classes))  # Of a class among those used.
     shares = shares_left(data.name, len(classes))
     for label, share in shares.items():

@@ -12,7 +12,7 @@ from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Exceeds, Gate, Larger, Within
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
-from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
+from dagen_keras.study.settings import All, Count, Positive, Rate, Settings, Several
 
 VERSION = 2
 # What fills up the sparse classes: which adversarial model, and how it is trained.
@@ -64,7 +64,7 @@ class Images(Settings):
     pilot and the judge. `classes` are drawn of CIFAR-100's, once for all seeds.
     """
 
-    train: Annotated[int, Field(ge=50)] = 10_000
+    train: Annotated[int, Field(ge=50)] | All = 10_000
     classes: Annotated[int, Field(ge=5, le=100)] = 20
     reserve: Positive = 2000
     shrink: Positive = 1
@@ -103,7 +103,8 @@ class Protocol(Settings):
     pilot_seeds: Count = 2
     images: Images = Images()
     gan: Gan = Gan()
-    patches_gan: Gan = Gan(updates=2000)  # There are few of them.
+    patches_images: Images = Images(train="all")  # There are few of them.
+    patches_gan: Gan = Gan(updates=2000)
     classifier: Classifier = Classifier()
     pilot: Pilot = Pilot(size=10_000, first=500, doublings=5)
     judging: Judging = Judging()
@@ -111,12 +112,14 @@ class Protocol(Settings):
 
 _BUNDLED = {"datasets": ("digits", "patches"), "seeds": 1, "shown_seeds": 1}
 _SMOKE, _QUICK = Gan(filters=2, latent_dim=4, updates=3), Gan(filters=16, batch=32, rate=1e-3)
+_FEW, _ALL = Images(train=100, reserve=40, shrink=2), Images(train="all", reserve=90, shrink=2)
 PROFILES = {
     "smoke": Protocol(
         **_BUNDLED,
         pilot_seeds=1,
-        images=Images(train=100, reserve=40, shrink=2),
+        images=_FEW,
         gan=_SMOKE,
+        patches_images=_FEW,
         patches_gan=_SMOKE,
         classifier=Classifier(look_every=2, patience=1, updates=4),
         pilot=Pilot(size=100, first=1, doublings=1),
@@ -126,8 +129,9 @@ PROFILES = {
         **_BUNDLED,
         methods=("none", "duplicates", "affine", "acgan"),
         pilot_seeds=0,
-        images=Images(reserve=90, shrink=2),
+        images=_ALL,
         gan=_QUICK.replace({"updates": 500}),
+        patches_images=_ALL,
         patches_gan=_QUICK.replace({"updates": 150}),
         classifier=Classifier(look_every=25, patience=4, updates=200),
         judging=Judging(updates=100),
@@ -136,7 +140,7 @@ PROFILES = {
     "paper": Protocol(
         everywhere=True,
         seeds=16,
-        images=Images(train=300_000, classes=100),
+        images=Images(train="all", classes=100),
         gan=Gan(filters=64, updates=40_000),
         patches_gan=Gan(filters=64, updates=40_000),
         classifier=Classifier(look_every=800, updates=80_000),
@@ -149,15 +153,17 @@ def cells(s, frame):
     grid = Grid()
 
     def add(kind, seed, dataset, method, **parts):
-        role, how = ROLES[dataset], METHODS[method]
+        role, how, images = ROLES[dataset], METHODS[method], s.images
         judged = kind == "pilot" or method == "ali_reconstructions"
+        if role == "histopathology":
+            images = s.patches_images
         if how:
             parts["gan"] = s.patches_gan if role == "histopathology" else s.gan
         if judged and role == "fashion_mnist":
             parts["judging"] = s.judging
         if "ali" in method:
             parts["shares"] = ("ali", seed, dataset)
-        parts = {"images": s.images, **parts}
+        parts = {"images": images, **parts}
         grid.append(cell(kind, seed=seed, dataset=dataset, method=method, **parts))
 
     first = [d for d in s.datasets if ROLES[d] == "fashion_mnist"][:1]

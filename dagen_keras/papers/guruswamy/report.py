@@ -20,7 +20,9 @@ def data(s):
     names = [datasets.title(name) for name in s.datasets]
     if "cifar100" in s.datasets and s.images.classes < 100:
         names[s.datasets.index("cifar100")] += f" ({s.images.classes} classes)"
-    size = f"at most {s.images.train:,} training images before the cut"
+    sizes = {"": s.images.train, " of patches": s.patches_images.train}
+    sizes = [f"{n if n == 'all' else f'{n:,}'}{of}" for of, n in sizes.items()]
+    size = f"{', '.join(sizes)} training images before the cut"
     smaller = f", pixels averaged over {s.images.shrink}x{s.images.shrink}"
     return f"{', '.join(names)}; {size}{smaller if s.images.shrink > 1 else ''}"
 
