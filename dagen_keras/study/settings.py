@@ -142,7 +142,7 @@ def _from_text(text, example):
         except (ValueError, RecursionError):
             return tuple(_from_text(part.strip(), element) for part in text.split(","))
         return value if isinstance(value, list) else (_from_text(text, element),)
-    if isinstance(example, str):
+    if isinstance(example, str) and example != "all":  # Which stands for a number.
         return text
     try:
         return json.loads(text)

@@ -1,12 +1,13 @@
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 import pytest
+from pydantic import Field
 
 from dagen_keras.checks import RunError
 from dagen_keras.study import Settings
-from dagen_keras.study.settings import Count, Positive, Rate, Several, Share
+from dagen_keras.study.settings import All, Count, Positive, Rate, Several, Share, enough
 
 
 class Inner(Settings):
@@ -155,3 +156,18 @@ def test_several_changes_are_made_one_after_the_other():
     after = Protocol().replace({"seeds": "2", "gan.epochs": "1", "gan.inner.deep": 7})
     assert (after.seeds, after.gan.epochs, after.gan.inner.deep) == (2, 1, 7)
     assert after.gan.rate == Gan().rate
+
+
+class Images(Settings):
+    train: Annotated[int, Field(ge=50)] | All = "all"
+
+
+def test_all_stands_for_as_many_as_there_are():
+    assert Images().replace({"train": "70"}).train == 70
+    assert Images(train=70).replace({"train": "all"}).train == "all"
+    for wrong in ("7", "some", "2.5", "All"):
+        with pytest.raises(RunError, match="'train' must be .* or 'all'; got "):
+            Images().replace({"train": wrong})
+    assert enough("train", 70, 70, "images") == 70 and enough("train", "all", 70, "images") == 70
+    with pytest.raises(RunError, match="'train' asks for 7,100 images; there are 7,099."):
+        enough("train", 7100, 7099, "images")
