@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from dagen_keras import backend
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
 from dagen_keras.runs import code, page
@@ -321,9 +322,13 @@ class State:
 
 
 class Times:
-    """How long cells take, by those that are done: of the same factors, else of the same kind."""
+    """How long cells take, by those that are done: of the same factors, else of the same kind.
+
+    What a device like this one did tells; where there is none of the kind, what any did.
+    """
 
     def __init__(self, records=()):
+        self._device = backend.device()
         self._alike, self._of_kind = (collections.defaultdict(list) for _ in range(2))
         for record in records:
             self.add(record)
@@ -332,13 +337,19 @@ class Times:
         if record["status"] == "done" and "kind" in record:
             # Processor time where it is less: what else the machine did is no property of the cell.
             seconds = min(record["seconds"], record.get("cpu_seconds", math.inf))
-            self._alike[_place(record["kind"], record["factors"])].append(seconds)
-            self._of_kind[record["kind"]].append(seconds)
+            here = record.get("device") == self._device
+            self._alike[here, _place(record["kind"], record["factors"])].append(seconds)
+            self._of_kind[here, record["kind"]].append(seconds)
 
     def of(self, kind, factors):
         """Seconds that such a cell is expected to take; None before any of its kind is done."""
-        found = self._alike.get(_place(kind, factors)) or self._of_kind.get(kind)
-        return float(np.mean(found)) if found else None
+        for here in (True, False):
+            found = self._alike.get((here, _place(kind, factors))) or self._of_kind.get(
+                (here, kind)
+            )
+            if found:
+                return float(np.mean(found))
+        return None
 
     def total(self, cells):
         """Seconds for all these cells, one after the other; those of no known kind as the mean."""

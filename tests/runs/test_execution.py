@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from runs.toy import SHARED, STUDY, fitted
 
+from dagen_keras import backend
 from dagen_keras.runs import Run, RunError, code, execution
 from dagen_keras.runs.execution import tasks
 from dagen_keras.runs.run import Times
@@ -155,7 +156,7 @@ def test_times_are_those_of_like_cells_else_of_their_kind():
     times = Times()
     assert times.of("square", {"n": 1}) is None
     assert times.total(cells.values()) == 0
-    record = {"status": "done", "kind": "square", "seconds": 4.0}
+    record = {"status": "done", "kind": "square", "seconds": 4.0, "device": backend.device()}
     times.add({**record, "factors": {"n": 1}})
     times.add({**record, "factors": {"n": 2}, "seconds": 80.0, "cpu_seconds": 8.0})
     times.add({**record, "factors": {"n": 1}, "seconds": 99.0, "status": "failed"})
@@ -164,6 +165,10 @@ def test_times_are_those_of_like_cells_else_of_their_kind():
     assert times.total(cells.values()) == 18
     other = dataclasses.replace(cells[1], kind="other")
     assert times.total([cells[1], cells[2], other]) == 18, "as the mean of the others"
+    times.add({**record, "factors": {"n": 3}, "seconds": 0.1, "device": "a faster one"})
+    times.add({**record, "factors": {"n": 1}, "kind": "other", "device": "a faster one"})
+    assert [times.of("square", {"n": n}) for n in (1, 2, 3)] == [4.0, 8.0, 6.0]
+    assert times.of("other", {"n": 1}) == 4.0, "where no device like this one tells"
 
 
 def test_the_source_is_known_by_its_content(tmp_path, monkeypatch):
