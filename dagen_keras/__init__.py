@@ -12,6 +12,11 @@ __version__ = "0.1.0"
 # Keras picks its backend when it is first imported. Where TensorFlow is absent, JAX serves.
 if "KERAS_BACKEND" not in os.environ and importlib.util.find_spec("tensorflow") is None:
     os.environ["KERAS_BACKEND"] = "jax"
+if os.environ.get("KERAS_BACKEND", "tensorflow") not in ("tensorflow", "jax"):
+    raise ImportError(
+        "the environment variable KERAS_BACKEND must be 'tensorflow' or 'jax', or not set; got "
+        f"{os.environ['KERAS_BACKEND']!r}."
+    )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _SUBPACKAGES = (

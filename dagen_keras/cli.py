@@ -139,7 +139,7 @@ def _runs(options, results=None):
         if not any(name in study.names() for study in chosen):
             known = ", ".join(sorted({n for study in chosen for n in study.names()}))
             raise RunError(f"no paper asked for has a setting {name!r}; known are {known}.")
-    return [
+    found = [
         runs.Run(
             study,
             profile=options.profile,
@@ -150,11 +150,16 @@ def _runs(options, results=None):
         )
         for study in chosen
     ]
+    if options.no_compute and len(found) > 1:
+        for run in found:
+            if not run.directory.is_dir():
+                print(f"{run.study.key}: nothing is computed yet, and there is no report.")
+        found = [run for run in found if run.directory.is_dir()] or found
+    return found
 
 
 def _run_all(options, root):
     from dagen_keras import papers
-    from dagen_keras.runs import notebooks
 
     if options.list:
         for paper in papers.get_all():
@@ -165,11 +170,16 @@ def _run_all(options, root):
         return _dry_run(runs, options.fresh)
     deadline, failures = _deadline(options), []
     for run in runs:
-        failures += _each(runs, run, _compute, run, options, deadline)
-        notebook = root / "notebooks" / run.study.notebook
-        failures += _each(runs, run, notebooks.execute, run, notebook)
+        failures += _each(runs, run, _compute_and_tell, run, options, deadline, root)
     page = (runs[0].results / options.profile / "index.html").resolve()
     return _finish(failures, f"{_answers(runs)}\nOpen {page} in a browser.")
+
+
+def _compute_and_tell(run, options, deadline, root):
+    from dagen_keras.runs import notebooks
+
+    failures = _compute(run, options, deadline)
+    return failures + notebooks.execute(run, root / "notebooks" / run.study.notebook)
 
 
 def _answers(runs):
@@ -221,8 +231,7 @@ def _deadline(options):
 
 def _compute(run, options, deadline):
     if options.no_compute:
-        with writer(run.directory):
-            run.write_report()
+        run.write_report_again()
         failed = run.failed()
     else:
         failed = run.compute(
@@ -252,8 +261,15 @@ def _merge(options):
         if run.ledger.path.resolve() == path.resolve():
             raise RunError(f"'{path}' is the ledger of this results directory.")
         with writer(run.directory):
-            n = run.ledger.merge(source)
+            n, differ = run.ledger.merge(source)
         print(f"{study.key}, {profile}: {n} records added to '{run.ledger.path}'.")
+        if differ:
+            print(
+                f"{len(differ)} cells are done in both with other values, and those here stay: "
+                f"{', '.join(differ[:5])}{', ...' if len(differ) > 5 else ''}."
+            )
+        for line in run.state().of_other_data():
+            print(line)
     return 0
 
 

@@ -1,5 +1,6 @@
 """A user of models, samplers and Augmenter alone needs neither Jupyter nor plots nor TFDS."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -51,3 +52,12 @@ def test_what_the_papers_need_is_said():
     assert done.returncode == 1
     assert "the papers need pip install 'dagen-keras[papers]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["torch", "nonsense", ""])
+def test_a_backend_that_is_none_of_the_two_is_refused_by_name(name):
+    command = [sys.executable, "-c", "import dagen_keras"]
+    environment = {**os.environ, "KERAS_BACKEND": name}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"must be 'tensorflow' or 'jax', or not set; got '{name}'" in done.stderr

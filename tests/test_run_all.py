@@ -261,13 +261,105 @@ def test_the_same_command_goes_on_and_a_paper_named_twice_runs_once(capsys, tmp_
     assert f"The ledgers are in {tmp_path / 'quick'}." in capsys.readouterr().out
     assert _run_all("toy", "other", "toy", "--results", tmp_path, "--no-compute") == 0
     out = capsys.readouterr().out
+    assert "other: nothing is computed yet, and there is no report." in out
     assert ledger.path.read_bytes() == before
     assert out.count("toy: How large is a square?") == 1
     assert "1 not decided" in out
     assert f"Open {(tmp_path / 'quick' / 'index.html').resolve()} in a browser." in out
     page = (tmp_path / "quick" / "index.html").read_text()
     assert "3 of 3 computed" in page
-    assert "0 of 3 computed" in page
+    assert not (tmp_path / "quick" / "other").exists()
+
+
+def test_no_compute_refuses_to_report_nothing_and_changes_nothing(capsys, tmp_path, toy):
+    command = ["run", "toy", "--results", tmp_path, "--no-compute"]
+    assert _main(*command) == 2
+    assert "error: nothing is computed yet: there is no '" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert _main(*command[:-1]) == 0
+    ledger = tmp_path / "quick" / "toy" / "runs.jsonl"
+    table = ledger.parent / "tables" / "squares.csv"
+    before = table.read_bytes()
+    ledger.write_text("")
+    assert _main(*command) == 2
+    assert "there is nothing to report, and nothing is changed" in capsys.readouterr().err
+    assert table.read_bytes() == before
+
+
+def _rewritten(ledger, **changes):
+    """The lines of a ledger with the changes in each of its records."""
+    return "".join(json.dumps({**record, **changes}) + "\n" for record in ledger.records())
+
+
+def test_results_of_other_data_are_told_and_hide_none(capsys, tmp_path, toy):
+    """Merged, or computed where other images had the same name."""
+    assert _main("run", "toy", "--results", tmp_path) == 0
+    ledger = Ledger(tmp_path / "quick" / "toy" / "runs.jsonl")
+    other = tmp_path / "other.jsonl"
+    other.write_text(_rewritten(ledger, key="f" * 16, fingerprint="f" * 16))
+    whole = ledger.path.read_text()
+    assert _main("merge", other, "--results", tmp_path, "--profile", "quick") == 0
+    told = f"1 results are of other images called 'digits' (fingerprint {'f' * 16}) than those in"
+    assert told in capsys.readouterr().out
+    assert _main("run", "toy", "--results", tmp_path, "--no-compute") == 0
+    assert told in capsys.readouterr().out
+    assert "3 of 3 computed" in (tmp_path / "quick" / "index.html").read_text()
+    ledger.path.write_text(other.read_text())
+    assert _main("run", "toy", "--results", tmp_path, "--no-compute") == 2
+    assert "nothing is changed: toy: 1 results are of other images" in capsys.readouterr().err
+    assert "3 of 3 computed" in (tmp_path / "quick" / "index.html").read_text()
+    ledger.path.write_text(whole)
+
+
+def test_merge_names_cells_that_have_other_values_there(capsys, tmp_path, toy):
+    for name in ("here", "there"):
+        assert _main("run", "toy", "--results", tmp_path / name) == 0
+    here, there = (Ledger(tmp_path / n / "quick" / "toy" / "runs.jsonl") for n in ("here", "there"))
+    there.path.write_text(_rewritten(there, seconds=99.0))
+    before = here.path.read_bytes()
+    assert _main("merge", there.path, "--results", tmp_path / "here") == 0
+    assert "toy, quick: 0 records added" in capsys.readouterr().out
+    there.path.write_text(_rewritten(there, values={"square": -1, "images": 1}))
+    assert _main("merge", there.path, "--results", tmp_path / "here") == 0
+    said = "3 cells are done in both with other values, and those here stay: "
+    assert said + ", ".join(here.read()) in capsys.readouterr().out
+    assert here.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"study": "other"},
+        {"seed": 7},
+        {"kind": "cube"},
+        {"factors": {"n": 99}},
+        {"factors": "n"},
+        {"dataset": "photos"},
+        {"fingerprint": "0"},
+    ],
+)
+def test_a_record_that_says_it_is_of_another_cell_is_left_out(tmp_path, toy, changes):
+    run = Run(STUDY, results=tmp_path)
+    run.compute(progress=False)
+    first, *others = run.ledger.path.read_text().splitlines(keepends=True)
+    run.ledger.path.write_text(
+        json.dumps({**json.loads(first), **changes}) + "\n" + "".join(others)
+    )
+    name = next(iter(changes))
+    with pytest.warns(UserWarning, match=f"is left out, as its {name} is .* not that of the cell"):
+        assert len(run.missing()) == 1 and len(run.frame()) == 2
+
+
+@pytest.mark.parametrize("changes", [{"seconds": "long"}, {"device": [1]}])
+def test_a_record_of_odd_values_is_named_and_stops_no_other_paper(capsys, tmp_path, toy, changes):
+    command = ["run", "toy", "other", "--results", tmp_path]
+    assert _main(*command) == 0
+    ledger = Ledger(tmp_path / "quick" / "toy" / "runs.jsonl")
+    (tmp_path / "quick" / "other" / "summary.json").unlink()
+    ledger.path.write_text(_rewritten(ledger, **changes))
+    assert _main(*command, "--no-compute") == 1
+    assert "toy: no report can be made of" in capsys.readouterr().err
+    assert (tmp_path / "quick" / "other" / "summary.json").exists()
 
 
 def test_a_failed_cell_and_notebook_give_status_1_and_say_how_to_go_on(

@@ -100,7 +100,8 @@ def execute_all(study, cells, bench, code, may_start, cluster=None, workers=2):
         workers: processes of a local cluster.
 
     Raises:
-        RunError: if the cluster cannot be reached, or its workers have several threads.
+        RunError: if the cluster cannot be reached or goes away, if its workers have several
+            threads, or if the data of one are others than those here.
     """
     if cluster is None:
         for task in tasks(cells):
@@ -108,15 +109,38 @@ def execute_all(study, cells, bench, code, may_start, cluster=None, workers=2):
                 yield cell, execute(study, cell, bench, code)
         return
     with _client(cluster, workers) as client:
-        yield from _on_workers(client, study, cells, bench, code, may_start)
+        data = bench.data_dir, bench.download, cluster != "local"
+        names = client.scheduler_info(n_workers=-1)["workers"]
+        if cluster != "local":
+            _check_data(client, names, {cell.dataset: None for cell in cells}, bench, data)
+        yield from _on_workers(client, names, study, cells, data, code, may_start)
 
 
-def _on_workers(client, study, cells, bench, code, may_start):
+def _check_data(client, workers, datasets, bench, where):
+    """Refuses workers whose data are not those that the cells' keys are made of."""
+    asked = {
+        client.submit(_fingerprint, name, *where, workers=[worker], pure=False): (worker, name)
+        for worker in workers
+        for name in datasets
+    }
+    for future, (worker, name) in asked.items():
+        try:
+            found = future.result()
+        except Exception as error:
+            raise RunError(f"the worker {worker} has no data '{name}': {error}") from error
+        if found != bench.data(name).fingerprint:
+            raise RunError(
+                f"the data '{name}' of the worker {worker} are not those here: give it the same "
+                "files, by --data-dir, or by DAGEN_DATA_DIR in the worker's environment."
+            )
+
+
+def _on_workers(client, workers, study, cells, data, code, may_start):
     """Each worker takes one task after the other, and of a task one cell after the other."""
     from distributed import as_completed
 
     waiting = collections.deque(tasks(cells))
-    lanes = {name: collections.deque() for name in client.scheduler_info(n_workers=-1)["workers"]}
+    lanes = {name: collections.deque() for name in workers}
     running, finished = {}, as_completed()
 
     def submit(worker):
@@ -126,7 +150,7 @@ def _on_workers(client, study, cells, bench, code, may_start):
             cell = lanes[worker].popleft()
             if may_start(cell):
                 future = client.submit(
-                    *(_on_worker, study, cell, bench.data_dir, bench.download, code),
+                    *(_on_worker, study, cell, data, code),
                     workers=[worker],
                     allow_other_workers=True,  # If the worker dies.
                     pure=False,
@@ -143,19 +167,34 @@ def _on_workers(client, study, cells, bench, code, may_start):
         try:
             record = future.result()
         except Exception as error:  # The worker is gone, say for want of memory.
+            if client.status != "running":
+                raise RunError(
+                    "the dask scheduler does not answer any more. What is computed is in the "
+                    "ledger, and the same command goes on once there is one."
+                ) from error
             record = _record(study, cell, code)
             _fail(record, error)
         submit(worker)
         yield cell, record
 
 
-def _on_worker(study, cell, data_dir, download, code):
+def _on_worker(study, cell, data, code):
+    return execute(study, cell, _bench(*data), code)
+
+
+def _fingerprint(name, *data):
+    return _bench(*data).data(name).fingerprint
+
+
+def _bench(data_dir, download, elsewhere):
+    """The worker's own; its machine may have the data in a place of its own."""
     from distributed import get_worker
 
     worker = get_worker()
     if not hasattr(worker, "bench"):
+        data_dir = elsewhere and os.environ.get("DAGEN_DATA_DIR") or data_dir
         worker.bench = Bench(data_dir, download)
-    return execute(study, cell, worker.bench, code)
+    return worker.bench
 
 
 @contextlib.contextmanager

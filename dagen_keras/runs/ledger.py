@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import os
 import warnings
 from pathlib import Path
@@ -13,8 +14,8 @@ from dagen_keras.checks import RunError
 class Ledger:
     """The file `runs.jsonl` of one paper and profile.
 
-    Reading never changes the file. A torn last line, left by a killed run, is dropped; a line
-    that is no record is skipped with a warning and stays in the file.
+    Reading never changes the file. A torn last line, the beginning of a record that a killed run
+    left, is dropped; a line that is no record is skipped with a warning and stays in the file.
 
     Args:
         path: the file; it need not exist.
@@ -55,13 +56,27 @@ class Ledger:
         """
         self._append(json.dumps(record, allow_nan=False) + "\n")
 
-    def merge(self, other: "Ledger") -> int:
-        """Appends the other's records that are not here, line by line; how many they were."""
-        here = set(self.lines())
-        lines = dict.fromkeys(line for line in other.lines() if _parse(line) is not None)
-        new = [line for line in lines if line not in here]
-        self._append("".join(line + "\n" for line in new))
-        return len(new)
+    def merge(self, other: "Ledger") -> tuple[int, list[str]]:
+        """Appends the other's records of keys that are not done here.
+
+        Returns:
+            How many they were; and the keys that are done in both with different values, of which
+            the results here stay.
+        """
+        here = self.read()
+        done = {key for key, record in here.items() if record["status"] == "done"}
+        lines, seen, differ = [], set(self.lines()), {}
+        for line in dict.fromkeys(other.lines()):
+            record = _parse(line)
+            if record is None:
+                continue
+            if record["key"] in done:
+                if record["status"] == "done" and record["values"] != here[record["key"]]["values"]:
+                    differ[record["key"]] = None
+            elif line not in seen:
+                lines.append(line)
+        self._append("".join(line + "\n" for line in lines))
+        return len(lines), list(differ)
 
     def set_aside(self) -> Path | None:
         """Renames the file to `runs.jsonl.1.old` or the next free number; its new path."""
@@ -95,7 +110,7 @@ class Ledger:
         content = self.path.read_text(encoding="utf-8", errors="replace")
         lines = content.split("\n")
         last = lines.pop()
-        return lines + [last] if _parse(last) is not None else lines
+        return lines if _is_torn(last) else lines + [last]
 
     def _append(self, text):
         if not text:
@@ -126,18 +141,36 @@ class Ledger:
         if not last:
             return
         with self.path.open("r+b") as file:
-            if _parse(last) is not None:
+            if _is_torn(last.decode(errors="replace")):
+                file.truncate(len(content) - len(last))
+            else:
                 file.seek(0, os.SEEK_END)
                 file.write(b"\n")
-            else:
-                file.truncate(len(content) - len(last))
+
+
+def _is_torn(line):
+    """Whether it is nothing, or the beginning of a record and nothing else."""
+    if not line.strip():
+        return True
+    try:
+        json.JSONDecoder().raw_decode(line)  # What follows does not matter: a whole value does.
+    except (ValueError, RecursionError):
+        return line.startswith('{"key":'[: len(line)])
+    return False
+
+
+def _finite(text):
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number that a result may be.")
+    return number
 
 
 def _parse(line):
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not {"key", "status", "values"} <= record.keys():
         return None
-    return record
+    return record if isinstance(record["values"], dict) else None

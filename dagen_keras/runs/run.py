@@ -3,9 +3,12 @@
 import collections
 import contextlib
 import functools
+import json
 import math
 import os
 import time
+import traceback
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +113,12 @@ class Run:
                 self._identities[name] = data.fingerprint, data.description
             except DataError:
                 records = self.ledger.read() if records is None else records
-                known = [r for r in records.values() if r.get("dataset") == name]
-                known = [r for r in known if "fingerprint" in r]
+                known = _of_data(records, name)
                 if not known:
                     raise
-                self._identities[name] = known[-1]["fingerprint"], known[-1].get("data", name)
+                # Of several, which are other data, those of most results.
+                most = max(known, key=lambda fingerprint: len(known[fingerprint]))
+                self._identities[name] = most, known[most][-1].get("data", name)
         return self._identities[name]
 
     def missing(self):
@@ -243,8 +247,45 @@ class Run:
             self.ledger.append(record)
         return record
 
+    def write_report_again(self, say=print):
+        """Writes the report of what is computed already.
+
+        Raises:
+            DataError: if nothing is, or only of other data; the report that there is stays.
+        """
+        if not self.directory.is_dir():
+            raise DataError(f"nothing is computed yet: there is no '{self.ledger.path}'.")
+        with writer(self.directory):
+            state = self.state()
+            others = state.of_other_data()
+            if not state.done:
+                found = " ".join(others) or f"'{self.ledger.path}' holds no result of these cells."
+                raise DataError(f"there is nothing to report, and nothing is changed: {found}")
+            for line in others:
+                say(line)
+            self.write_report()
+
     def write_report(self):
-        """Writes `tables/`, `figures/`, `claims.json` and `summary.json`, and the index page."""
+        """Writes `tables/`, `figures/`, `claims.json` and `summary.json`, and the index page.
+
+        Raises:
+            DataError: if the ledger holds what no report can be made of.
+        """
+        try:
+            report, summary = self._report_and_summary()
+        except (RunError, DataError):
+            raise
+        except Exception as error:  # Whatever somebody wrote into the ledger.
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            raise DataError(
+                f"no report can be made of '{self.ledger.path}': {type(error).__name__} at "
+                f"{Path(at.filename).name}:{at.lineno}: {error}. A line of it does not say what "
+                "its cell gave."
+            ) from error
+        page.write(self.directory, report, summary)
+        page.write_index(self.results / self.profile)
+
+    def _report_and_summary(self):
         state = self.state()
         done = [state.records[key] for key in state.done]
         summary = {
@@ -265,21 +306,20 @@ class Run:
             "cpu_seconds": round(sum(r.get("cpu_seconds") or r["seconds"] for r in done)),
             "written": time.strftime("%Y-%m-%d"),
         }
-        page.write(self.directory, self.study.report(state.frame, self.settings), summary)
-        page.write_index(self.results / self.profile)
+        return self.study.report(state.frame, self.settings), summary
 
 
 class State:
     """A run's grid beside what its ledger holds."""
 
     def __init__(self, run, records):
-        self.run, self.records, self._unknown = run, records, set()
+        self.run, self.records, self._unknown, self._told = run, records, set(), set()
         self.cells = run.study.grid(run.settings, self.frame_of)
 
     @property
     def done(self):
         """The cells that are done, by key."""
-        return {self.key(c): c for c in self.cells if self._is_done(self.key(c))}
+        return {self.key(c): c for c in self.cells if self._is_done(self.key(c), c)}
 
     def key(self, cell):
         """A cell's key; its name where its data cannot be had, and the ledger has none of it."""
@@ -290,14 +330,51 @@ class State:
                 self._unknown.add(cell.dataset)
         return str(cell) if cell.dataset in self._unknown else self.run.key(cell)
 
-    def _is_done(self, key):
-        return self.records.get(key, {}).get("status") == "done"
+    def of_other_data(self):
+        """A line for each dataset of which the ledger holds results of other images."""
+        lines = []
+        for name in dict.fromkeys(cell.dataset for cell in self.cells):
+            known = _of_data(self.records, name)
+            try:
+                here, _ = self.run.identity(name, self.records)
+            except DataError:
+                continue
+            n = sum(len(records) for other, records in known.items() if other != here)
+            if n:
+                lines.append(
+                    f"{self.run.study.key}: {n} results are of other images called '{name}' "
+                    f"(fingerprint {', '.join(sorted(known.keys() - {here}))}) than those in use "
+                    f"({here}, {len(known.get(here, ()))} results), and stand in no report."
+                )
+        return lines
+
+    def _is_done(self, key, cell):
+        record = self.records.get(key, {})
+        if record.get("status") != "done":
+            return False
+        says = {name: record.get(name, value) for name, value in self._place(cell).items()}
+        wrong = [name for name, value in self._place(cell).items() if says[name] != value]
+        if wrong and key not in self._told:
+            self._told.add(key)
+            warnings.warn(
+                f"'{self.run.ledger.path}': the record of key {key} is left out, as its {wrong[0]} "
+                f"is {says[wrong[0]]!r} and not that of the cell, {cell}.",
+                stacklevel=2,
+            )
+        return not wrong
+
+    def _place(self, cell):
+        """What the record of a cell must say, as JSON has it."""
+        fingerprint, _ = self.run.identity(cell.dataset, self.records)
+        place = {"kind": cell.kind, "seed": cell.seed, "dataset": cell.dataset}
+        place |= {"study": self.run.study.key, "factors": cell.factors, "fingerprint": fingerprint}
+        return json.loads(json.dumps(place))
 
     def missing(self):
         missing = {}
         for cell in self.cells:
             key = self.key(cell)
-            if not self._is_done(key):
+            if not self._is_done(key, cell):
                 missing.setdefault(key, cell)
         return missing
 
@@ -316,9 +393,19 @@ class State:
         rows = []
         for cell in cells:
             key = self.key(cell)
-            if self._is_done(key):
+            if self._is_done(key, cell):
                 rows.append(cell.row(self.records[key]))
         return pd.DataFrame(rows) if rows else EMPTY
+
+
+def _of_data(records, name):
+    """The records that are done of a dataset, in lists by its fingerprint."""
+    found = collections.defaultdict(list)
+    for record in records.values():
+        if record.get("dataset") == name and record["status"] == "done":
+            found[record.get("fingerprint")].append(record)
+    found.pop(None, None)
+    return found
 
 
 class Times:

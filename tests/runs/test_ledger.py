@@ -61,7 +61,17 @@ def test_a_whole_last_line_without_its_newline_is_kept(ledger):
     assert list(ledger.read()) == ["a", "b", "c", "d"]
 
 
-@pytest.mark.parametrize("foreign", ["hello", '{"key": 1}', "[1, 2]", '"text"', "\x00\xff"])
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "hello",
+        '{"key": 1}',
+        '{"key": "a", "status": "done", "values": [1]}',
+        "[1, 2]",
+        '"text"',
+        "\x00\xff",
+    ],
+)
 def test_a_foreign_line_is_skipped_with_a_warning_and_kept(ledger, foreign):
     lines = ledger.path.read_text().splitlines()
     ledger.path.write_text("\n".join([lines[0], foreign, *lines[1:]]) + "\n")
@@ -69,6 +79,36 @@ def test_a_foreign_line_is_skipped_with_a_warning_and_kept(ledger, foreign):
         assert list(ledger.read()) == ["a", "b", "c"]
     ledger.append(_record("d"))
     assert foreign in ledger.path.read_text()
+
+
+@pytest.mark.parametrize("damage", ["an array", "lost newlines", "text", "a record of no newline"])
+def test_a_last_line_that_is_more_than_a_torn_record_is_never_dropped(ledger, damage):
+    whole = ledger.path.read_text()
+    texts = {"an array": json.dumps(ledger.records()), "lost newlines": whole.replace("\n", "")}
+    texts |= {"text": whole + "a remark of mine", "a record of no newline": whole[:-1]}
+    ledger.path.write_text(texts[damage])
+    if damage != "a record of no newline":
+        with pytest.warns(UserWarning, match="line . is not a record"):
+            assert list(ledger.read()) == (["a", "b", "c"] if damage == "text" else [])
+    ledger.append(_record("d"))
+    assert ledger.path.read_text().startswith(texts[damage] + "\n")
+
+
+@pytest.mark.parametrize("n", range(1, 30))
+def test_a_record_torn_anywhere_is_dropped_and_nothing_else(ledger, n):
+    whole = ledger.path.read_bytes()
+    ledger.path.write_bytes(whole + json.dumps(_record("torn")).encode()[:n])
+    assert list(ledger.read()) == ["a", "b", "c"]
+    ledger.append(_record("d"))
+    assert ledger.path.read_bytes() == whole + json.dumps(_record("d")).encode() + b"\n"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_record_of_a_number_that_is_none_is_skipped_with_a_warning(ledger, number):
+    with ledger.path.open("a") as file:
+        file.write('{"key": "e", "status": "done", "values": {"f1": ' + number + "}}\n")
+    with pytest.warns(UserWarning, match="line 4 is not a record"):
+        assert list(ledger.read()) == ["a", "b", "c"]
 
 
 def test_nan_is_no_json_and_writes_nothing(ledger):
@@ -95,11 +135,11 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_merge_adds_each_line_once_and_drops_a_torn_one(ledger, tmp_path):
     other = Ledger(tmp_path / "other.jsonl")
     for key in "cdd":
-        other.append(_record(key, f1=0.5))
+        other.append(_record(key, f1=0.7))
     with other.path.open("a") as file:
         file.write("# a remark\n" + '{"key": "torn')
     before, there = ledger.path.read_bytes(), other.path.read_bytes()
-    assert (ledger.merge(other), ledger.merge(other)) == (1, 0)
+    assert [ledger.merge(other), ledger.merge(other)] == [(1, ["c"]), (0, ["c"])]
     assert ledger.path.read_bytes().startswith(before)
     assert list(ledger.read()) == ["a", "b", "c", "d"]
     assert len(ledger.lines()) == 4

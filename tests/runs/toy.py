@@ -111,6 +111,13 @@ def fitted(c, bench):
     }
 
 
+# Cells that take a second, and say which process computed them.
+def slow(c, bench):
+    time.sleep(1)
+    return {**compute(c, bench), "process": os.getpid()}
+
+
+SLOW = replace(STUDY, compute={"square": slow})
 SHARED = replace(STUDY, cells=shared, compute={"square": fitted})
 
 
