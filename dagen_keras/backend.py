@@ -10,6 +10,8 @@ import random
 import keras
 import numpy as np
 
+from dagen_keras import checks
+
 
 @contextlib.contextmanager
 def seeded(seed):
@@ -29,13 +31,15 @@ def seeded(seed):
 
 def subseed(seed, *purpose):
     """A 31-bit seed for one purpose (`"weights"`, class 3, ...) derived from a run's seed."""
-    words = [int(seed), *"/".join(map(str, purpose)).encode()]
+    words = [checks.integer(seed, "seed", least=0), *"/".join(map(str, purpose)).encode()]
     return int(np.random.SeedSequence(words).generate_state(1)[0] >> 1)
 
 
 def any_seed(seed):
     """The seed, or where it is None one that nobody knows."""
-    return int(np.random.SeedSequence().generate_state(1)[0] >> 1) if seed is None else seed
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    return checks.integer(seed, "seed", least=0)
 
 
 def value_and_gradient(function, z):

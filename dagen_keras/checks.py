@@ -83,8 +83,8 @@ def images(x, name="images"):
         )
     low, high = float(x.min()), float(x.max())
     if low < 0 or high > 1:
-        hint = " Divide by 255." if low >= 0 and high <= 255 else ""
-        raise ValueError(f"{name} must be in [0, 1]; got {low:g} to {high:g}.{hint}")
+        hint = " Divide by 255." if low >= 0 and 2 < high <= 255 else ""
+        raise ValueError(f"{name} must be in [0, 1]; got {low:.8g} to {high:.8g}.{hint}")
     return x
 
 

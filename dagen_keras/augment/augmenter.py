@@ -327,7 +327,7 @@ class Augmenter(BaseOverSampler):
     def _reusable(self, shape, known):
         if isinstance(self.model, ReusableModel):
             return self.model
-        if not callable(self.model):
+        if not callable(self.model) or isinstance(self.model, keras.Model):
             raise ValueError(
                 "model must be a function that returns a new model, or a ReusableModel; got "
                 f"{self.model!r}."
@@ -352,7 +352,10 @@ class Augmenter(BaseOverSampler):
                     f"channels) with that product; got {self.image_shape}."
                 )
             x = x.reshape(-1, *self.image_shape)
-        return checks.images(x, "x")
+        x = checks.images(x, "x")
+        if self.image_shape is not None and tuple(self.image_shape) != x.shape[1:]:
+            raise ValueError(f"image_shape is {self.image_shape}, but x is of {x.shape[1:]}.")
+        return x
 
     def _labels(self, y, n):
         check_classification_targets(y)

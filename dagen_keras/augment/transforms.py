@@ -8,6 +8,8 @@ from keras import layers, ops
 
 from dagen_keras import backend, checks
 
+FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+
 
 @keras.saving.register_keras_serializable("dagen_keras")
 class RandomScale(layers.Layer):
@@ -103,8 +105,8 @@ class ClassicTransforms:
         noise: standard deviation of Gaussian noise, added last; the result is clipped to [0, 1].
 
     Raises:
-        ValueError: if `crop` or `noise` is out of range, or noise, which clips to [0, 1], is asked
-            for with `zca`.
+        ValueError: if a number is not finite, `crop` or `noise` is out of range, `flip` is none of
+            the kinds, or noise, which clips to [0, 1], is asked for with `zca`.
 
     Example:
         >>> transforms = ClassicTransforms(rotation=20, width_shift=0.2, height_shift=0.2)
@@ -123,9 +125,18 @@ class ClassicTransforms:
         crop=0,
         noise=0,
     ):
+        numbers_of = {"rotation": rotation, "width_shift": width_shift, "shear": shear}
+        numbers_of |= {"height_shift": height_shift, "zoom": zoom, "crop": crop, "noise": noise}
+        for name, value in numbers_of.items():
+            if not np.isfinite(checks.number(value, name)):
+                raise ValueError(f"{name} must be a finite number; got {value!r}.")
+        if not isinstance(flip, bool | np.bool_) and flip not in FLIPS:
+            raise ValueError(
+                f"flip must be True, False or one of {', '.join(FLIPS)}; got {flip!r}."
+            )
         if not 0 <= crop < 1:
             raise ValueError(f"crop must be a share in [0, 1); got {crop!r}.")
-        if not 0 <= noise < np.inf:
+        if noise < 0:
             raise ValueError(f"noise must be a standard deviation of 0 or more; got {noise!r}.")
         if noise and zca:
             raise ValueError(
@@ -144,7 +155,7 @@ class ClassicTransforms:
         if zoom:
             steps.append(RandomScale(zoom))
         if flip:
-            steps.append(layers.RandomFlip("horizontal_and_vertical" if flip is True else flip))
+            steps.append(layers.RandomFlip(flip if isinstance(flip, str) else FLIPS[-1]))
         # A step's seed is numbered by its place: a new kind of step goes to the end.
         if crop:
             steps.append(RandomCrop(crop))
@@ -155,6 +166,7 @@ class ClassicTransforms:
     def fit(self, images):
         """Fits the whitening, if there is one, to images (n, height, width, channels)."""
         if self.zca:
+            images = checks.images(images)
             flat = images.reshape(len(images), -1)
             center = flat.mean(axis=0)
             _, singular, axes = np.linalg.svd(flat - center, full_matrices=False)
@@ -163,8 +175,12 @@ class ClassicTransforms:
         return self
 
     def __call__(self, images, seed):
-        """Transforms each image anew: float32 (n, height, width, channels), same shape."""
-        images = np.asarray(images, dtype="float32")
+        """Transforms each image anew: float32 (n, height, width, channels), same shape.
+
+        Raises:
+            ValueError: if `images` are not images in [0, 1], or `seed` is no integer.
+        """
+        images = checks.images(images)
         if self.zca:
             if self._whitening is None:
                 raise ValueError("transforms with zca=True must be fitted first: fit(images).")

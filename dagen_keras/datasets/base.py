@@ -100,8 +100,18 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
         x = np.asarray(x)
         if x.ndim == 3:
             x = x[..., None]
+        if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] > 4 < x.shape[3]:
+            raise DataError(
+                f"Dataset '{name}': {part} images must have their channels last; got shape "
+                f"{x.shape}. Move them: np.moveaxis(x, 1, -1)."
+            )
         try:
             if x.dtype == np.uint8 and x.ndim == 4 and x.size:
+                if x.max() <= 1:
+                    raise ValueError(
+                        f"{part} images of bytes must be from 0 to 255; got at most {x.max()}. "
+                        "Multiply by 255, or give floats in [0, 1]."
+                    )
                 x = Pixels(x)
             else:
                 x = checks.images(x, f"{part} images")

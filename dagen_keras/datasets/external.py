@@ -11,8 +11,7 @@ import numpy as np
 from dagen_keras.datasets.base import DataError, make_dataset
 
 KERAS = ("x_train", "y_train", "x_test", "y_test")
-MEDMNIST = tuple(f"{part}_images" for part in ("train", "val", "test"))
-MEDMNIST += tuple(f"{part}_labels" for part in ("train", "val", "test"))
+MEDMNIST = "train_images", "train_labels", "test_images", "test_labels"
 
 
 @dataclass(frozen=True)
@@ -97,18 +96,21 @@ def _read_npz(name, path):
     try:
         with np.load(path, allow_pickle=False) as file:
             if MEDMNIST[0] in file:
-                found = {key: file[key] for key in _present(file, path, MEDMNIST)}
+                # A fixed validation part is optional, and joins the training images.
+                parts = [part for part in ("train", "val", "test") if f"{part}_images" in file]
+                names = [f"{part}_{what}" for part in parts for what in ("images", "labels")]
+                found = {key: file[key] for key in _present(file, path, {*names, *MEDMNIST})}
                 shape = found["train_images"].shape
                 if len(shape) > 3 and shape[3] not in (1, 3):
                     raise DataError(f"'{path}' holds volumes {shape[1:]}, and no images.")
-                for part in ("train", "val", "test"):
+                for part in parts:
                     n, labelled = len(found[f"{part}_images"]), len(found[f"{part}_labels"])
                     if n != labelled:
                         raise DataError(
                             f"'{path}' has {n} '{part}_images', but {labelled} '{part}_labels'."
                         )
                 train = [
-                    np.concatenate([found[f"{part}_{what}"] for part in ("train", "val")])
+                    np.concatenate([found[f"{part}_{what}"] for part in parts[:-1]])
                     for what in ("images", "labels")
                 ]
                 return [*train, found["test_images"], found["test_labels"]]

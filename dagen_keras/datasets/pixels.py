@@ -12,6 +12,9 @@ class Pixels(NDArrayOperatorsMixin):
     Args:
         pixels: uint8, (n, height, width, channels).
 
+    Raises:
+        ValueError: if they are not.
+
     Attributes:
         pixels: the same.
         shape, ndim, dtype: of the array that it stands for.
@@ -20,6 +23,11 @@ class Pixels(NDArrayOperatorsMixin):
     dtype, ndim = np.dtype("float32"), 4
 
     def __init__(self, pixels: np.ndarray):
+        if getattr(pixels, "dtype", None) != np.uint8 or pixels.ndim != 4:
+            raise ValueError(
+                "pixels must be an array of uint8, (n, height, width, channels); got "
+                f"{getattr(pixels, 'dtype', type(pixels).__name__)}, {np.shape(pixels)}."
+            )
         self.pixels, self.shape = pixels, pixels.shape
 
     def __len__(self):

@@ -50,13 +50,27 @@ NAMES = tuple(RECORDS)
 
 
 def title(name: str) -> str:
-    """How a table's title names a dataset; bundled data is called so."""
-    return RECORDS[name].title
+    """How a table's title names a dataset; bundled data is called so.
+
+    Raises:
+        ValueError: if the name is not known.
+    """
+    return _record(name).title
 
 
 def n_classes(name: str) -> int:
-    """How many classes a dataset has, without reading it."""
-    return len(RECORDS[name].class_names)
+    """How many classes a dataset has, without reading it.
+
+    Raises:
+        ValueError: if the name is not known.
+    """
+    return len(_record(name).class_names)
+
+
+def _record(name):
+    if name not in RECORDS:
+        raise ValueError(f"unknown dataset {name!r}; known are {', '.join(NAMES)}.")
+    return RECORDS[name]
 
 
 def load(

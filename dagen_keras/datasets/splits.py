@@ -15,7 +15,7 @@ def balanced_subset(y, n, seed, name="training set"):
             (the message names it).
     """
     y, classes = _labels(y)
-    if n < 1 or n % len(classes):
+    if checks.integer(n, "n") % len(classes):
         raise ValueError(
             f"A balanced subset of {len(classes)} classes must have a multiple of "
             f"{len(classes)} images; got {n}."
@@ -35,6 +35,7 @@ def unbalanced_subset(y, n, seed, minimum=8, proportions_seed=0, name="training 
         name: what the error message calls the labels.
     """
     y, classes = _labels(y)
+    n, minimum = checks.integer(n, "n"), checks.integer(minimum, "minimum", least=0)
     free = n - minimum * len(classes)
     if free < 0:
         raise ValueError(
@@ -125,6 +126,8 @@ def split_by_patient(patients, share, seed, labels=None):
 
 def _labels(y):
     y = checks.labels(y, len(y))
+    if not len(y):
+        raise ValueError("labels must not be empty.")
     return y, [int(label) for label in np.unique(y)]
 
 

@@ -127,8 +127,11 @@ class GAN(GenerativeModel):
         """Keras's `compile`, as of every `GenerativeModel`.
 
         Raises:
-            ValueError: if the optimizer clips by the global norm, which couples the players.
+            ValueError: if the optimizer clips by the global norm, which couples the players, or
+                there are metrics.
         """
+        if options.get("metrics") or options.get("weighted_metrics"):
+            raise ValueError("a GAN predicts nothing that metrics could judge: omit them.")
         super().compile(optimizer, **options)
         inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         if getattr(inner, "global_clipnorm", None):
@@ -167,21 +170,48 @@ class GAN(GenerativeModel):
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
 
-        def check(images, labels=y, *weights):
-            if labels is None and self.n_classes > 1:
-                raise ValueError("a class-conditional model needs labels: fit(images, labels).")
-            labels = np.zeros(len(images), "int64") if labels is None else labels
-            # Before the first step: an error inside loses the weights on JAX.
-            self._refuse_weights(*weights, kwargs.get("sample_weight"), kwargs.get("class_weight"))
-            return self._checked(images, labels)
-
+        # Before the first step: an error inside loses the weights on JAX.
+        self._refuse_weights(kwargs.get("sample_weight"), kwargs.get("class_weight"))
         callbacks = as_list(callbacks)
         if callable(self.real_share):
             callbacks.append(FollowSchedule(self.share, self.real_share, _checked_share))
-        with inputs.checked(self, x, check) as x:
+        beside = () if y is None else (y,)
+
+        def check(images, *others):
+            return self.checked_batch(images, *(others or beside))
+
+        with inputs.checked(self, x, check, kwargs.get("validation_data")) as (x, validation):
             if isinstance(x, tuple):
                 x, y = x
+            if validation is not None:
+                kwargs["validation_data"] = validation
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Keras's `evaluate`; refuses what `fit` refuses.
+
+        Raises:
+            ValueError: as `fit`.
+        """
+        if kwargs.get("_use_cached_eval_dataset"):  # From `fit`, which has looked at it.
+            return super().evaluate(x, y, batch_size, **kwargs)
+        self._refuse_weights(kwargs.get("sample_weight"))
+        beside = () if y is None else (y,)
+
+        def check(images, *others):
+            return self.checked_batch(images, *(others or beside))
+
+        with inputs.checked(self, x, check) as (x, _):
+            if isinstance(x, tuple):
+                x, y = x
+            return super().evaluate(x, y, batch_size, **kwargs)
+
+    def checked_batch(self, images, labels=None, *weights):
+        if labels is None and self.n_classes > 1:
+            raise ValueError("a class-conditional model needs labels beside its images.")
+        labels = np.zeros(len(images), "int64") if labels is None else labels
+        self._refuse_weights(*weights)
+        return self._checked(images, labels)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         self._refuse_weights(sample_weight)
@@ -297,7 +327,7 @@ class GAN(GenerativeModel):
             return sampler.images(self, labels, seed)
         z = sampler.checked_points(self, len(labels), seed)
         generator = self.generator if self.average is None else self.average.network
-        return predict(generator, [z, labels.astype("int32")])
+        return self.drawn(generator, [z, labels.astype("int32")])
 
     def set_real_share(self, share):
         """Another share of real images, or schedule of it, without compiling anew."""
@@ -306,12 +336,7 @@ class GAN(GenerativeModel):
         self.share.assign(first)
 
     def _checked(self, images, labels):
-        images = checks.images(images)
-        if images.shape[1:] != self.image_shape:
-            raise ValueError(
-                f"images must have the shape {self.image_shape} of this model; got "
-                f"{images.shape[1:]}."
-            )
+        images = self.checked_images(images)
         return images, self._labels(labels, len(images))
 
     def _labels(self, labels, n):

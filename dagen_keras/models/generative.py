@@ -6,8 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from dagen_keras import backend
-from dagen_keras.models.training import ShuffledBatches, prepare_fit
+from dagen_keras import backend, checks
+from dagen_keras.models import inputs
+from dagen_keras.models.training import ShuffledBatches, predict, prepare_fit
 
 # Of so many batches an epoch, setting up Keras's iterator for each takes longer than the steps.
 FEW_BATCHES = 20
@@ -29,7 +30,16 @@ class GenerativeModel(keras.Model):
     loss_tells = True
 
     def compile(self, optimizer: Any = "rmsprop", **options: Any) -> None:
-        """Keras's `compile`; unless told otherwise, with what is fastest on this machine."""
+        """Keras's `compile`; unless told otherwise, with what is fastest on this machine.
+
+        Raises:
+            ValueError: if there is no optimizer, or a loss, which is the model's own.
+        """
+        if optimizer is None:
+            raise ValueError("compile needs an optimizer, such as 'adam'; got None.")
+        for name in ("loss", "loss_weights"):
+            if options.get(name) is not None:
+                raise ValueError(f"a {type(self).__name__} has a loss of its own: omit {name}.")
         super().compile(optimizer, **{**backend.compile_options(), **options})
 
     def compile_from_config(self, config):
@@ -43,6 +53,56 @@ class GenerativeModel(keras.Model):
     def build(self, input_shape):
         self.built = True  # Its networks are.
 
+    def checked_images(self, images):
+        """The images as float32, if they are of this model's shape and in [0, 1].
+
+        Raises:
+            ValueError: if they are not.
+        """
+        images = checks.images(images)
+        if images.shape[1:] != tuple(self.image_shape):
+            raise ValueError(
+                f"images must have the shape {tuple(self.image_shape)} of this model; got "
+                f"{images.shape[1:]}."
+            )
+        return images
+
+    def checked_batch(self, images, *others):
+        """A batch, or a whole set, of images and what stands beside them, as it is trained on.
+
+        Raises:
+            ValueError: if the model cannot be trained on it.
+        """
+        raise NotImplementedError
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Keras's `train_on_batch`; refuses what `fit` refuses."""
+        x, y = self._on_batch(x, y, sample_weight)
+        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Keras's `test_on_batch`; refuses what `fit` refuses."""
+        x, y = self._on_batch(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, return_dict)
+
+    def _on_batch(self, x, y, sample_weight):
+        x, *others = self.checked_batch(x, y, sample_weight)
+        return x, inputs.targets(x, others[0], sample_weight)
+
+    def drawn(self, network, *arguments):
+        """What a network of this model draws, if it is finite.
+
+        Raises:
+            ValueError: if it is not, as when weights are NaN.
+        """
+        images = predict(network, *arguments)
+        if not np.isfinite(images).all():
+            raise ValueError(
+                f"the model '{self.name}' draws images of NaN or infinity: its weights are lost. "
+                "Train it anew, with a smaller learning rate."
+            )
+        return images
+
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
     ):
@@ -52,8 +112,13 @@ class GenerativeModel(keras.Model):
         for each epoch, which takes longer than the epoch.
 
         Raises:
+            ValueError: if there are no images, or a count is no integer of 1 or more.
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
+        if x is None:
+            raise ValueError("fit needs images; got None.")
+        epochs = checks.integer(epochs, "epochs")
+        batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size")
         callbacks = prepare_fit(self, callbacks)
         size = batch_size or 32
         plain = isinstance(x, np.ndarray) and isinstance(y, np.ndarray | None)

@@ -1,6 +1,7 @@
 """What the models' `fit` is given: arrays, tensors, or batches of any kind that Keras takes."""
 
 import contextlib
+import functools
 import types
 
 import keras
@@ -12,8 +13,8 @@ from dagen_keras.models.training import ShuffledBatches, build_optimizer
 
 
 @contextlib.contextmanager
-def checked(model, x, check):
-    """Yields `x` for the `fit` of Keras, of whose every batch `check(images, ...)` has a look.
+def checked(model, x, check, validation=None):
+    """Yields `x` and `validation` for the `fit` of Keras; `check(images, ...)` looks at each batch.
 
     An array and a tensor are looked at as a whole, and what `check` returns is trained on. Batches
     are looked at as they are drawn: what comes before a refused one is trained on, and the model
@@ -21,9 +22,10 @@ def checked(model, x, check):
     several processes, of a distributed dataset, and of iterables of other libraries.
 
     Args:
-        model: what is fitted.
+        model: what is fitted, or evaluated.
         x: an array, a tensor, a `PyDataset`, a `tf.data.Dataset`, a generator, or another iterable.
         check: a function of the images, and of what else is in a batch, that raises an error.
+        validation: what Keras takes as `validation_data`, or None.
 
     Raises:
         ValueError: if a batch is refused, within whatever error Keras has made of it.
@@ -31,15 +33,15 @@ def checked(model, x, check):
     build_optimizer(model)
     refused, start = [], [(variable, variable.value) for variable in _variables(model)]
 
-    def look(number, batch):
+    def look(number, batch, of=""):
         try:
             check(*_parts(batch))
         except ValueError as error:
-            refused.append(ValueError(f"batch {int(number)}: {error}"))
+            refused.append(ValueError(f"{of}batch {int(number)}: {error}"))
             raise refused[0] from None
 
     try:
-        yield _looked_at(x, check, look)
+        yield _looked_at(x, check, look), _validation(validation, check, look)
     except Exception:
         if not refused:
             raise
@@ -69,6 +71,20 @@ def _looked_at(x, check, look):
     elif hasattr(x, "__iter__") and not isinstance(x, list | tuple | dict):
         look(0, next(iter(x)))
     return x
+
+
+def _validation(data, check, look):
+    if not isinstance(data, tuple | list):
+        return _looked_at(data, check, functools.partial(look, of="validation_data, "))
+    images, *others = data
+    try:
+        check(*_parts([images, *others]))
+    except ValueError as error:
+        raise ValueError(f"validation_data: {error}") from error
+    # Keras drops weights without targets.
+    if len(others) == 2 and others[0] is None:
+        others[0] = np.zeros(len(images))
+    return images, *others
 
 
 def _generated(batches, look):

@@ -153,6 +153,7 @@ class RHVAE(BaseVAE):
 
     def update_metric(self, images):
         """Sets `metric` to the one whose sum runs over `images`, (n, height, width, channels)."""
+        images = self.checked_images(images)
         mean = self.encode(images)
         factors = ops.convert_to_numpy(self.cholesky_factors(predict(self.metric_network, images)))
         self.metric = self._metric(mean, factors)

@@ -5,6 +5,7 @@ it `needs` a model to have is among what the model `offers`; so models and sampl
 each other's classes, and models of your own say what they offer.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,11 @@ class Uniform(LatentSampler):
     needs, of = "decoder", "a VAE"
 
     def __init__(self, low: float = -1.5, high: float = 1.5):
+        for name, value in (("low", low), ("high", high)):
+            if not math.isfinite(checks.number(value, name)):
+                raise ValueError(f"{name} must be a finite number; got {value!r}.")
+        if not low < high:
+            raise ValueError(f"low must be below high; got {low!r} and {high!r}.")
         self.low = low
         self.high = high
 

@@ -139,7 +139,7 @@ WRONG = {
     "one label": ({"y_train": np.int64(1)}, "has a single value as 'y_train', and no array"),
     "objects": ({"x_train": GREY.astype(object)}, "cannot be read .*allow_pickle=False"),
     "two shapes": (
-        {"x_test": np.zeros((20, 32, 32, 3), "uint8")},
+        {"x_test": np.full((20, 32, 32, 3), 9, "uint8")},
         r"train images of shape \(28, 28, 1\), but test images of shape \(32, 32, 3\)",
     ),
     "few labels": ({"y_train": np.zeros(3, int)}, "train labels must be one an image"),

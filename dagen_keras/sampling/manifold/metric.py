@@ -61,8 +61,14 @@ class RiemannianMetric:
         )
 
     def inverse_tensor(self, z):
-        """G^-1(z), shape (n, d, d)."""
+        """G^-1(z), shape (n, d, d).
+
+        Raises:
+            ValueError: if the points are not of d dimensions.
+        """
         d = self.latent_dim
+        if len(z.shape) != 2 or z.shape[1] != d:
+            raise ValueError(f"points must have shape (n, {d}); got {tuple(z.shape)}.")
         mixture = ops.reshape(ops.matmul(self.kernel(z), self._matrices), (-1, d, d))
         return mixture + self.regularization * ops.eye(d, dtype=mixture.dtype)
 

@@ -1,0 +1,99 @@
+"""Wherever images come in, of every model: what `fit` refuses is refused, with the same words."""
+
+import numpy as np
+import pytest
+from models.test_keras_promises import CLASSES, LABELS, SHAPE, _compiled, every_model, every_vae
+
+from dagen_keras.models.gan import GAN
+
+WRONG = {  # What is made of images, and what is said.
+    "255": (lambda x: 255 * x, r"must be in \[0, 1\]; got 0 to 255"),
+    "-1": (lambda x: 2 * x - 1, r"must be in \[0, 1\]; got -1 to 1"),
+    "nan": (lambda x: np.where(x > 0.5, np.nan, x), "must be finite"),
+    "shape": (lambda x: x.reshape(-1, 4, 16, 1), "must have the shape"),
+    "rank": (lambda x: x[..., 0], r"must have shape \(n, height, width, channels\)"),
+    "none": (lambda x: x[:0], "must not be empty"),
+    "complex": (lambda x: x.astype(complex), "real numbers"),
+}
+
+
+@pytest.fixture
+def images(rng):
+    return (rng.random((12, *SHAPE)) < 0.3).astype("float32")
+
+
+def _others(model):
+    return (LABELS,) if isinstance(model, GAN) else ()
+
+
+@every_model
+def test_what_fit_refuses_is_refused_at_every_door(build, images):
+    """After a training: Keras then takes whatever has as many pixels."""
+    model = _compiled(build, "adam")
+    others = _others(model)
+    model.fit(images, *others, batch_size=4, verbose=0)
+    before = model.get_weights()
+    doors = {
+        "fit": lambda x: model.fit(x, *others, verbose=0),
+        "evaluate": lambda x: model.evaluate(x, *others, verbose=0),
+        "train_on_batch": lambda x: model.train_on_batch(x, *others),
+        "test_on_batch": lambda x: model.test_on_batch(x, *others),
+        "validation_data": lambda x: model.fit(
+            images, *others, validation_data=(x, *others), verbose=0
+        ),
+    }
+    if not others:
+        doors |= {"predict": lambda x: model.predict(x, verbose=0), "encode": model.encode}
+    for name, (wrong, said) in WRONG.items():
+        for door, enter in doors.items():
+            with pytest.raises(ValueError, match=said):
+                enter(wrong(images))
+                pytest.fail(f"{door} took {name}")
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@every_model
+def test_labels_counts_and_nothing_are_refused_in_words(build, images):
+    model = _compiled(build)
+    others = _others(model)
+    for wrong in (0, -1, 1.5, True, "8"):
+        for name in ("batch_size", "epochs"):
+            with pytest.raises(ValueError, match=f"{name} must be an integer of 1 or more"):
+                model.fit(images, *others, **{name: wrong})
+    with pytest.raises(ValueError, match="one an image; got 3 for 12 images"):
+        model.fit(images, LABELS[:3])
+    for wrong in ("loss", "loss_weights"):
+        with pytest.raises(ValueError, match=f"has a loss of its own: omit {wrong}"):
+            model.compile("adam", **{wrong: ["mse"]})
+    with pytest.raises(ValueError, match="needs an optimizer"):
+        model.compile(None)
+    if others:
+        for labels in (LABELS - 1, LABELS + 1, LABELS + 0.5, np.eye(CLASSES)[LABELS]):
+            for door in (model.evaluate, model.train_on_batch, model.test_on_batch):
+                with pytest.raises(ValueError, match="labels must"):
+                    door(images, labels)
+        with pytest.raises(ValueError, match="a GAN predicts nothing that metrics could judge"):
+            model.compile("adam", metrics=["accuracy"])
+
+
+@every_vae
+def test_weights_of_validation_images_count(build, images):
+    model = _compiled(build)
+    for weight in (0.0, 3.0):
+        weights = np.full(len(images), weight)
+        history = model.fit(
+            images, validation_data=(images, None, weights), batch_size=12, verbose=0
+        ).history
+        alone = model.evaluate(images, sample_weight=weights, batch_size=12, verbose=0)
+        loss = alone[0] if isinstance(alone, list) else alone
+        assert history["val_loss"][0] == pytest.approx(loss, rel=0.05)  # An RHVAE draws.
+        assert (loss == 0) == (weight == 0)
+
+
+@every_model
+def test_a_model_of_lost_weights_draws_nothing(build, images):
+    model = _compiled(build)
+    model.set_weights([np.full(w.shape, np.nan, w.dtype) for w in model.get_weights()])
+    with pytest.raises(ValueError, match="draws images of NaN or infinity: its weights are lost"):
+        model.generate(LABELS if isinstance(model, GAN) else 3, seed=0)
