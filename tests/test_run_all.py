@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -348,6 +349,27 @@ def test_a_record_that_says_it_is_of_another_cell_is_left_out(tmp_path, toy, cha
     name = next(iter(changes))
     with pytest.warns(UserWarning, match=f"is left out, as its {name} is .* not that of the cell"):
         assert len(run.missing()) == 1 and len(run.frame()) == 2
+
+
+def test_a_factor_that_is_none_may_be_absent_from_a_record(tmp_path, toy):
+    """A study may get a factor later, which is None in the cells that it had before."""
+    run = Run(STUDY, results=tmp_path)
+    run.compute(progress=False)
+    first, *others = run.ledger.path.read_text().splitlines(keepends=True)
+    factors = {**json.loads(first)["factors"], "later": None}
+    first = json.dumps({**json.loads(first), "factors": factors}) + "\n"
+    run.ledger.path.write_text(first + "".join(others))
+    later = replace(
+        STUDY,
+        cells=lambda s, frame: [
+            replace(c, factors={**c.factors, "other": None}) for c in STUDY.cells(s, frame)
+        ],
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for study in (STUDY, later):
+            assert not Run(study, results=tmp_path).missing()
+            assert len(Run(study, results=tmp_path).frame()) == 4, "the first stands twice in it"
 
 
 @pytest.mark.parametrize("changes", [{"seconds": "long"}, {"device": [1]}])

@@ -352,8 +352,9 @@ class State:
         record = self.records.get(key, {})
         if record.get("status") != "done":
             return False
-        says = {name: record.get(name, value) for name, value in self._place(cell).items()}
-        wrong = [name for name, value in self._place(cell).items() if says[name] != value]
+        place = self._place(cell)
+        says = {name: _without_none(record.get(name, value)) for name, value in place.items()}
+        wrong = [name for name, value in place.items() if says[name] != value]
         if wrong and key not in self._told:
             self._told.add(key)
             warnings.warn(
@@ -364,11 +365,11 @@ class State:
         return not wrong
 
     def _place(self, cell):
-        """What the record of a cell must say, as JSON has it."""
+        """What the record of a cell must say, as JSON has it, without factors that are None."""
         fingerprint, _ = self.run.identity(cell.dataset, self.records)
         place = {"kind": cell.kind, "seed": cell.seed, "dataset": cell.dataset}
-        place |= {"study": self.run.study.key, "factors": cell.factors, "fingerprint": fingerprint}
-        return json.loads(json.dumps(place))
+        place |= {"study": self.run.study.key, "fingerprint": fingerprint}
+        return json.loads(json.dumps({**place, "factors": _without_none(cell.factors)}))
 
     def missing(self):
         missing = {}
@@ -396,6 +397,12 @@ class State:
             if self._is_done(key, cell):
                 rows.append(cell.row(self.records[key]))
         return pd.DataFrame(rows) if rows else EMPTY
+
+
+def _without_none(value):
+    if not isinstance(value, dict):
+        return value
+    return {name: part for name, part in value.items() if part is not None}
 
 
 def _of_data(records, name):
