@@ -231,7 +231,7 @@ def _deadline(options):
 
 def _compute(run, options, deadline):
     if options.no_compute:
-        run.write_report_again()
+        run.rewrite_report()
         failed = run.failed()
     else:
         failed = run.compute(
@@ -290,7 +290,7 @@ def _finish(failures, last_line):
 
 def _dry_run(runs, fresh):
     from dagen_keras.runs.page import duration
-    from dagen_keras.runs.run import Times
+    from dagen_keras.runs.times import Times
 
     total = 0.0
     for run in runs:

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from dagen_keras import datasets, evaluate, papers
 from dagen_keras.evaluate.signed_rank import signed_rank_p
 from dagen_keras.runs import Ledger
-from dagen_keras.runs.run import EMPTY
+from dagen_keras.runs.state import EMPTY
 from dagen_keras.study.packing import pack, unpack
 
 settings.register_profile("properties", max_examples=60, deadline=None, derandomize=True)

@@ -15,7 +15,7 @@ from runs.toy import STUDY
 from dagen_keras import cli, papers
 from dagen_keras.datasets import DataError
 from dagen_keras.runs import Ledger, Run, RunError, notebooks
-from dagen_keras.runs.run import EMPTY
+from dagen_keras.runs.state import EMPTY
 from dagen_keras.study.cells import MOST_CELLS
 
 ROOT = Path(__file__).parents[1]

@@ -6,9 +6,10 @@ from dagen_keras.models import dcgan, divergences
 from dagen_keras.models.acgan import ACGAN, EveryThirdEpoch
 from dagen_keras.models.ali import ALI, acgan_on_ali
 from dagen_keras.models.callbacks import BestWeights, NonFiniteLossError, StopOnNonFiniteLoss
+from dagen_keras.models.cgan import CGAN
 from dagen_keras.models.classifiers import conv_classifier, densenet
 from dagen_keras.models.diff_augment import DiffAugment
-from dagen_keras.models.gan import CGAN, GAN, gan_optimizer
+from dagen_keras.models.gan import GAN, gan_optimizer
 from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.networks import (
     dense_decoder,

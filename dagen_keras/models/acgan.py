@@ -5,7 +5,7 @@ from keras import ops
 
 from dagen_keras import backend
 from dagen_keras.models import dcgan
-from dagen_keras.models.gan import CGAN
+from dagen_keras.models.cgan import CGAN
 from dagen_keras.models.networks import check_dtypes
 from dagen_keras.models.vae import Sampling
 

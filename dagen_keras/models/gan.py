@@ -1,4 +1,4 @@
-"""Class-conditional adversarial models, trained by plain `fit`; the CGAN."""
+"""What adversarial models have in common, trained by plain `fit`."""
 
 import numbers
 from typing import Any
@@ -8,12 +8,12 @@ import numpy as np
 from keras import ops
 
 from dagen_keras import backend, checks
-from dagen_keras.models import dcgan, inputs, losses
+from dagen_keras.models import dcgan, losses
 from dagen_keras.models.callbacks import FollowSchedule
 from dagen_keras.models.generative import GenerativeModel
 from dagen_keras.models.moving_average import MovingAverage
 from dagen_keras.models.networks import check_dtypes
-from dagen_keras.models.training import as_list, predict
+from dagen_keras.models.training import as_list
 from dagen_keras.sampling import Sampler, SelectingSampler, sampler_of
 
 
@@ -169,49 +169,19 @@ class GAN(GenerativeModel):
                 images are weighted.
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
-
         # Before the first step: an error inside loses the weights on JAX.
-        self._refuse_weights(kwargs.get("sample_weight"), kwargs.get("class_weight"))
+        self._refuse_weights(kwargs.get("class_weight"))
         callbacks = as_list(callbacks)
         if callable(self.real_share):
             callbacks.append(FollowSchedule(self.share, self.real_share, _checked_share))
-        beside = () if y is None else (y,)
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
-        def check(images, *others):
-            return self.checked_batch(images, *(others or beside))
-
-        with inputs.checked(self, x, check, kwargs.get("validation_data")) as (x, validation):
-            if isinstance(x, tuple):
-                x, y = x
-            if validation is not None:
-                kwargs["validation_data"] = validation
-            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
-
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """Keras's `evaluate`; refuses what `fit` refuses.
-
-        Raises:
-            ValueError: as `fit`.
-        """
-        if kwargs.get("_use_cached_eval_dataset"):  # From `fit`, which has looked at it.
-            return super().evaluate(x, y, batch_size, **kwargs)
-        self._refuse_weights(kwargs.get("sample_weight"))
-        beside = () if y is None else (y,)
-
-        def check(images, *others):
-            return self.checked_batch(images, *(others or beside))
-
-        with inputs.checked(self, x, check) as (x, _):
-            if isinstance(x, tuple):
-                x, y = x
-            return super().evaluate(x, y, batch_size, **kwargs)
-
-    def checked_batch(self, images, labels=None, *weights):
+    def checked_batch(self, images, labels=None, sample_weight=None):
         if labels is None and self.n_classes > 1:
             raise ValueError("a class-conditional model needs labels beside its images.")
         labels = np.zeros(len(images), "int64") if labels is None else labels
-        self._refuse_weights(*weights)
-        return self._checked(images, labels)
+        self._refuse_weights(sample_weight)
+        return *self._checked(images, labels), None
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         self._refuse_weights(sample_weight)
@@ -366,52 +336,3 @@ def _checked_share(share):
             f"real_share must be in (0, 1), or a function of the epoch that is; got {share!r}."
         )
     return share
-
-
-@keras.saving.register_keras_serializable("dagen_keras")
-class CGAN(GAN):
-    """A generative adversarial network whose two players are told the class.
-
-    Its losses, arguments and training are those of every `GAN`.
-
-    Args:
-        image_shape, n_classes, ...: as for `GAN`; its discriminator takes [images, labels].
-
-    Example:
-        >>> gan = CGAN(x.shape[1:], n_classes=10)
-        >>> gan.compile(gan_optimizer())
-        >>> gan.fit(x, y, batch_size=64, epochs=25)
-        >>> threes = gan.generate(np.full(100, 3), seed=0)
-
-    Reference: Mirza and Osindero (2014); Guruswamy et al., section IV.B.
-    """
-
-    offers = (*GAN.offers, "log-odds")
-
-    def _new_discriminator(self):
-        return dcgan.conditional_discriminator(
-            self.image_shape, self.n_classes, self.filters, self.dropout
-        )
-
-    def judged(self, images, labels):
-        return [images, labels]
-
-    def log_odds(self, images, labels):
-        """The discriminator's log D / (1 - D) of images.
-
-        With a `real_share` of 0.5 an optimal discriminator's is log p_data - log p_model.
-
-        Args:
-            images, labels: as for `fit`.
-
-        Returns:
-            Its logits of "real", without dropout, float32 (n,).
-
-        Raises:
-            ValueError: if images or labels are not as for `fit`.
-        """
-        images, labels = self._checked(images, labels)
-        inputs = self.judged(images, labels.astype("int32"))
-        inputs = inputs[0] if len(inputs) == 1 else inputs
-        outputs = predict(self.discriminator, inputs, batch_size=200)
-        return keras.tree.flatten(outputs)[0][:, 0]

@@ -67,13 +67,19 @@ class GenerativeModel(keras.Model):
             )
         return images
 
-    def checked_batch(self, images, *others):
+    def checked_batch(self, images, y=None, sample_weight=None):
         """A batch, or a whole set, of images and what stands beside them, as it is trained on.
 
         Raises:
             ValueError: if the model cannot be trained on it.
         """
-        raise NotImplementedError
+        images = self.checked_images(images)
+        for name, beside in (("y", y), ("sample_weight", sample_weight)):
+            if hasattr(beside, "__len__") and len(beside) != len(images):
+                raise ValueError(
+                    f"{name} must be one an image; got {len(beside)} for {len(images)} images."
+                )
+        return images, y, sample_weight
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Keras's `train_on_batch`; refuses what `fit` refuses."""
@@ -86,8 +92,8 @@ class GenerativeModel(keras.Model):
         return super().test_on_batch(x, y, sample_weight, return_dict)
 
     def _on_batch(self, x, y, sample_weight):
-        x, *others = self.checked_batch(x, y, sample_weight)
-        return x, inputs.targets(x, others[0], sample_weight)
+        x, y, *_ = self.checked_batch(x, y, sample_weight)
+        return x, inputs.targets(x, y, sample_weight)
 
     def drawn(self, network, *arguments):
         """What a network of this model draws, if it is finite.
@@ -106,30 +112,45 @@ class GenerativeModel(keras.Model):
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
     ):
-        """Keras's `fit`; stops as soon as the loss is not finite.
+        """Keras's `fit`; refuses bad images and stops as soon as the loss is not finite.
 
         Arrays of few batches are shuffled and cut into batches here: Keras would set up an iterator
         for each epoch, which takes longer than the epoch.
 
         Raises:
-            ValueError: if there are no images, or a count is no integer of 1 or more.
+            ValueError: if `x`, or a batch where it comes in batches, is not of images of this
+                model's shape in [0, 1] with what the model needs beside them; or if a count is no
+                integer of 1 or more.
             NonFiniteLossError: if the loss becomes NaN or infinite; says where.
         """
         if x is None:
             raise ValueError("fit needs images; got None.")
         epochs = checks.integer(epochs, "epochs")
         batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size")
+        if kwargs.get("class_weight") is not None and y is None and hasattr(x, "__array__"):
+            raise ValueError("class_weight needs labels beside the images: fit(images, labels).")
         callbacks = prepare_fit(self, callbacks)
-        size = batch_size or 32
-        plain = isinstance(x, np.ndarray) and isinstance(y, np.ndarray | None)
-        if plain and not kwargs and self.steps_per_execution == 1 and len(x) <= FEW_BATCHES * size:
-            arrays = (x,) if y is None else (x, y)
-            # Keras, too, draws from Python's generator, which its `set_random_seed` seeds.
-            seed = random.getrandbits(31)
-            x = ShuffledBatches(arrays, size, seed, passes=epochs, once=True)
-            y, batch_size = None, None
-            kwargs = {"steps_per_epoch": x.steps, "shuffle": False}
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        beside = kwargs.get("sample_weight"), kwargs.get("validation_data")
+        with inputs.checked(self, x, y, *beside) as (x, y, validation):
+            if validation is not None:
+                kwargs["validation_data"] = validation
+            size = batch_size or 32
+            plain = isinstance(x, np.ndarray) and isinstance(y, np.ndarray | None) and not kwargs
+            if plain and self.steps_per_execution == 1 and len(x) <= FEW_BATCHES * size:
+                arrays = (x,) if y is None else (x, y)
+                # Keras, too, draws from Python's generator, which its `set_random_seed` seeds.
+                seed = random.getrandbits(31)
+                x = ShuffledBatches(arrays, size, seed, passes=epochs, once=True)
+                y, batch_size = None, None
+                kwargs = {"steps_per_epoch": x.steps, "shuffle": False}
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Keras's `evaluate`; refuses what `fit` refuses."""
+        if kwargs.get("_use_cached_eval_dataset"):  # From `fit`, which has looked at it.
+            return super().evaluate(x, y, batch_size, **kwargs)
+        with inputs.checked(self, x, y, kwargs.get("sample_weight")) as (x, y, _):
+            return super().evaluate(x, y, batch_size, **kwargs)
 
     def generate(self, n, seed=None, sampler="prior"):
         """New images, float32 in [0, 1]: see the model's own."""

@@ -13,18 +13,18 @@ from dagen_keras.models.training import ShuffledBatches, build_optimizer
 
 
 @contextlib.contextmanager
-def checked(model, x, check, validation=None):
-    """Yields `x` and `validation` for the `fit` of Keras; `check(images, ...)` looks at each batch.
+def checked(model, x, y=None, sample_weight=None, validation=None):
+    """Yields `x`, `y` and `validation` for Keras; `model.checked_batch` looks at each batch.
 
-    An array and a tensor are looked at as a whole, and what `check` returns is trained on. Batches
-    are looked at as they are drawn: what comes before a refused one is trained on, and the model
-    stays usable. Only the first is looked at where others are out of reach: of a `PyDataset` of
-    several processes, of a distributed dataset, and of iterables of other libraries.
+    An array and a tensor are looked at as a whole, and what that returns is used. Batches are
+    looked at as they are drawn: what comes before a refused one is trained on, and the model stays
+    usable. Only the first is looked at where others are out of reach: of a `PyDataset` of several
+    processes, of a distributed dataset, and of iterables of other libraries.
 
     Args:
         model: what is fitted, or evaluated.
         x: an array, a tensor, a `PyDataset`, a `tf.data.Dataset`, a generator, or another iterable.
-        check: a function of the images, and of what else is in a batch, that raises an error.
+        y, sample_weight: what stands beside an array or a tensor, or None.
         validation: what Keras takes as `validation_data`, or None.
 
     Raises:
@@ -35,13 +35,18 @@ def checked(model, x, check, validation=None):
 
     def look(number, batch, of=""):
         try:
-            check(*_parts(batch))
+            model.checked_batch(*_parts(batch))
         except ValueError as error:
             refused.append(ValueError(f"{of}batch {int(number)}: {error}"))
             raise refused[0] from None
 
     try:
-        yield _looked_at(x, check, look), _validation(validation, check, look)
+        if hasattr(x, "__array__"):
+            x, y, *_ = model.checked_batch(ops.convert_to_numpy(x), y, sample_weight)
+            y = targets(x, y, sample_weight)
+        else:
+            x = _looked_at(x, look)
+        yield x, y, _validation(validation, model, look)
     except Exception:
         if not refused:
             raise
@@ -55,11 +60,9 @@ def _variables(model):
     return [*model.variables, *(model.optimizer.variables if model.compiled else ())]
 
 
-def _looked_at(x, check, look):
-    if hasattr(x, "__array__"):
-        return check(ops.convert_to_numpy(x))
+def _looked_at(x, look):
     if isinstance(x, ShuffledBatches):
-        check(*x.arrays)
+        look(0, x.arrays)
     elif isinstance(x, types.GeneratorType):
         return _generated(x, look)
     elif isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
@@ -73,18 +76,15 @@ def _looked_at(x, check, look):
     return x
 
 
-def _validation(data, check, look):
+def _validation(data, model, look):
     if not isinstance(data, tuple | list):
-        return _looked_at(data, check, functools.partial(look, of="validation_data, "))
-    images, *others = data
+        return _looked_at(data, functools.partial(look, of="validation_data, "))
+    images, y, sample_weight = (*data, None, None)[:3]
     try:
-        check(*_parts([images, *others]))
+        images, y, *_ = model.checked_batch(ops.convert_to_numpy(images), y, sample_weight)
     except ValueError as error:
         raise ValueError(f"validation_data: {error}") from error
-    # Keras drops weights without targets.
-    if len(others) == 2 and others[0] is None:
-        others[0] = np.zeros(len(images))
-    return images, *others
+    return images, targets(images, y, sample_weight), sample_weight
 
 
 def _generated(batches, look):
@@ -140,4 +140,4 @@ def all_images(x):
 def _parts(batch):
     """A batch's arrays: images, and labels or weights where it has them."""
     parts = batch if isinstance(batch, list | tuple) else [batch]
-    return [ops.convert_to_numpy(part) for part in parts if part is not None]
+    return [part if part is None else ops.convert_to_numpy(part) for part in parts]

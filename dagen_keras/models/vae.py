@@ -88,53 +88,10 @@ class BaseVAE(GenerativeModel):
     def image_shape(self) -> tuple[int, int, int]:
         return self.encoder.input_shape[1:]
 
-    def fit(
-        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
-    ):
-        """Keras's `fit`; refuses bad images and stops as soon as the loss is not finite.
-
-        Raises:
-            ValueError: if `x`, or a batch where it comes in batches, is not of images in [0, 1].
-            NonFiniteLossError: if the loss becomes NaN or infinite; says where.
-        """
-        self._refuse_other_length(x, y)
-        if kwargs.get("class_weight") is not None and y is None and hasattr(x, "__array__"):
-            raise ValueError("class_weight needs labels beside the images: fit(images, labels).")
-        y = inputs.targets(x, y, kwargs.get("sample_weight"))
-        look = self.checked_images_of
-        with inputs.checked(self, x, look, kwargs.get("validation_data")) as (x, validation):
-            if validation is not None:
-                kwargs["validation_data"] = validation
-            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
-
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """Keras's `evaluate`; refuses bad images.
-
-        Raises:
-            ValueError: if `x`, or a batch where it comes in batches, is not of images in [0, 1].
-        """
-        if kwargs.get("_use_cached_eval_dataset"):  # From `fit`, which has looked at it.
-            return super().evaluate(x, y, batch_size, **kwargs)
-        self._refuse_other_length(x, y)
-        # Which would drop weights of images that have no targets.
-        y = inputs.targets(x, y, kwargs.get("sample_weight"))
-        with inputs.checked(self, x, self.checked_images_of) as (x, _):
-            return super().evaluate(x, y, batch_size, **kwargs)
-
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Keras's `predict`; refuses bad images."""
-        with inputs.checked(self, x, self.checked_images_of) as (x, _):
+        with inputs.checked(self, x) as (x, *_):
             return super().predict(x, batch_size, verbose, steps, callbacks)
-
-    def checked_images_of(self, images, *others):
-        return self.checked_images(images)
-
-    def checked_batch(self, images, *others):
-        return self.checked_images(images), *others
-
-    def _refuse_other_length(self, x, y):
-        if hasattr(x, "__len__") and hasattr(y, "__len__") and len(x) != len(y):
-            raise ValueError(f"y must be one an image; got {len(y)} for {len(x)} images.")
 
     def call(self, images, training=False):
         mean, log_var = self.encoder(images)

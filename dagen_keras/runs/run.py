@@ -1,30 +1,23 @@
 """A run: one paper at one profile in one results directory."""
 
-import collections
 import contextlib
-import functools
-import json
-import math
 import os
 import time
 import traceback
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
-from dagen_keras import backend
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
 from dagen_keras.runs import code, page
 from dagen_keras.runs.execution import execute_all
 from dagen_keras.runs.ledger import Ledger
 from dagen_keras.runs.lock import writer
+from dagen_keras.runs.state import EMPTY, State, by_fingerprint
+from dagen_keras.runs.times import Times
 from dagen_keras.study.bench import Bench
-
-EMPTY = pd.DataFrame(columns=["kind", "seed", "dataset"])
 
 
 def default_results():
@@ -113,7 +106,7 @@ class Run:
                 self._identities[name] = data.fingerprint, data.description
             except DataError:
                 records = self.ledger.read() if records is None else records
-                known = _of_data(records, name)
+                known = by_fingerprint(records, name)
                 if not known:
                     raise
                 # Of several, which are other data, those of most results.
@@ -184,7 +177,7 @@ class Run:
                 # What follows from these cells; a cell that failed is not tried twice.
                 tried = failed.keys() | left_out.keys()
                 missing = {k: cell for k, cell in self.missing().items() if k not in tried}
-            self.write_report()
+            self.write_report(say)
         if left_out:
             say(
                 f"{self.study.key}: {len(left_out)} cells were not started, for want of time; "
@@ -247,7 +240,7 @@ class Run:
             self.ledger.append(record)
         return record
 
-    def write_report_again(self, say=print):
+    def rewrite_report(self, say=print):
         """Writes the report of what is computed already.
 
         Raises:
@@ -257,24 +250,21 @@ class Run:
             raise DataError(f"nothing is computed yet: there is no '{self.ledger.path}'.")
         with writer(self.directory):
             state = self.state()
-            others = state.of_other_data()
             if not state.done:
-                found = " ".join(others) or f"'{self.ledger.path}' holds no result of these cells."
-                raise DataError(f"there is nothing to report, and nothing is changed: {found}")
-            for line in others:
-                say(line)
-            self.write_report()
+                why = " ".join(state.of_other_data())
+                why = why or f"'{self.ledger.path}' holds no result of these cells."
+                raise DataError(f"there is nothing to report, and nothing is changed: {why}")
+            self.write_report(say)
 
-    def write_report(self):
+    def write_report(self, say=print):
         """Writes `tables/`, `figures/`, `claims.json` and `summary.json`, and the index page.
 
         Raises:
             DataError: if the ledger holds what no report can be made of.
         """
         try:
-            report, summary = self._report_and_summary()
-        except (RunError, DataError):
-            raise
+            state = self.state()
+            report, summary = self.study.report(state.frame, self.settings), self._summary(state)
         except Exception as error:  # Whatever somebody wrote into the ledger.
             at = traceback.extract_tb(error.__traceback__)[-1]
             raise DataError(
@@ -282,13 +272,14 @@ class Run:
                 f"{Path(at.filename).name}:{at.lineno}: {error}. A line of it does not say what "
                 "its cell gave."
             ) from error
+        for line in state.of_other_data():
+            say(line)
         page.write(self.directory, report, summary)
         page.write_index(self.results / self.profile)
 
-    def _report_and_summary(self):
-        state = self.state()
+    def _summary(self, state):
         done = [state.records[key] for key in state.done]
-        summary = {
+        return {
             "key": self.study.key,
             "title": self.study.title,
             "reference": self.study.reference,
@@ -306,152 +297,3 @@ class Run:
             "cpu_seconds": round(sum(r.get("cpu_seconds") or r["seconds"] for r in done)),
             "written": time.strftime("%Y-%m-%d"),
         }
-        return self.study.report(state.frame, self.settings), summary
-
-
-class State:
-    """A run's grid beside what its ledger holds."""
-
-    def __init__(self, run, records):
-        self.run, self.records, self._unknown, self._told = run, records, set(), set()
-        self.cells = run.study.grid(run.settings, self.frame_of)
-
-    @property
-    def done(self):
-        """The cells that are done, by key."""
-        return {self.key(c): c for c in self.cells if self._is_done(self.key(c), c)}
-
-    def key(self, cell):
-        """A cell's key; its name where its data cannot be had, and the ledger has none of it."""
-        if cell.dataset not in self._unknown:
-            try:
-                self.run.identity(cell.dataset, self.records)
-            except DataError:
-                self._unknown.add(cell.dataset)
-        return str(cell) if cell.dataset in self._unknown else self.run.key(cell)
-
-    def of_other_data(self):
-        """A line for each dataset of which the ledger holds results of other images."""
-        lines = []
-        for name in dict.fromkeys(cell.dataset for cell in self.cells):
-            known = _of_data(self.records, name)
-            try:
-                here, _ = self.run.identity(name, self.records)
-            except DataError:
-                continue
-            n = sum(len(records) for other, records in known.items() if other != here)
-            if n:
-                lines.append(
-                    f"{self.run.study.key}: {n} results are of other images called '{name}' "
-                    f"(fingerprint {', '.join(sorted(known.keys() - {here}))}) than those in use "
-                    f"({here}, {len(known.get(here, ()))} results), and stand in no report."
-                )
-        return lines
-
-    def _is_done(self, key, cell):
-        record = self.records.get(key, {})
-        if record.get("status") != "done":
-            return False
-        place = self._place(cell)
-        says = {name: _without_none(record.get(name, value)) for name, value in place.items()}
-        wrong = [name for name, value in place.items() if says[name] != value]
-        if wrong and key not in self._told:
-            self._told.add(key)
-            warnings.warn(
-                f"'{self.run.ledger.path}': the record of key {key} is left out, as its {wrong[0]} "
-                f"is {says[wrong[0]]!r} and not that of the cell, {cell}.",
-                stacklevel=2,
-            )
-        return not wrong
-
-    def _place(self, cell):
-        """What the record of a cell must say, as JSON has it, without factors that are None."""
-        fingerprint, _ = self.run.identity(cell.dataset, self.records)
-        place = {"kind": cell.kind, "seed": cell.seed, "dataset": cell.dataset}
-        place |= {"study": self.run.study.key, "fingerprint": fingerprint}
-        return json.loads(json.dumps({**place, "factors": _without_none(cell.factors)}))
-
-    def missing(self):
-        missing = {}
-        for cell in self.cells:
-            key = self.key(cell)
-            if not self._is_done(key, cell):
-                missing.setdefault(key, cell)
-        return missing
-
-    def failed(self):
-        found = {key: self.records.get(key, {}) for key in map(self.key, self.cells)}
-        return [record for record in found.values() if record.get("status") == "failed"]
-
-    @functools.cached_property
-    def frame(self):
-        return self.frame_of(self.cells)
-
-    def frame_of(self, cells):
-        """One row for each of the cells that is done."""
-        if not self.records:
-            return EMPTY
-        rows = []
-        for cell in cells:
-            key = self.key(cell)
-            if self._is_done(key, cell):
-                rows.append(cell.row(self.records[key]))
-        return pd.DataFrame(rows) if rows else EMPTY
-
-
-def _without_none(value):
-    if not isinstance(value, dict):
-        return value
-    return {name: part for name, part in value.items() if part is not None}
-
-
-def _of_data(records, name):
-    """The records that are done of a dataset, in lists by its fingerprint."""
-    found = collections.defaultdict(list)
-    for record in records.values():
-        if record.get("dataset") == name and record["status"] == "done":
-            found[record.get("fingerprint")].append(record)
-    found.pop(None, None)
-    return found
-
-
-class Times:
-    """How long cells take, by those that are done: of the same factors, else of the same kind.
-
-    What a device like this one did tells; where there is none of the kind, what any did.
-    """
-
-    def __init__(self, records=()):
-        self._device = backend.device()
-        self._alike, self._of_kind = (collections.defaultdict(list) for _ in range(2))
-        for record in records:
-            self.add(record)
-
-    def add(self, record):
-        if record["status"] == "done" and "kind" in record:
-            # Processor time where it is less: what else the machine did is no property of the cell.
-            seconds = min(record["seconds"], record.get("cpu_seconds", math.inf))
-            here = record.get("device") == self._device
-            self._alike[here, _place(record["kind"], record["factors"])].append(seconds)
-            self._of_kind[here, record["kind"]].append(seconds)
-
-    def of(self, kind, factors):
-        """Seconds that such a cell is expected to take; None before any of its kind is done."""
-        for here in (True, False):
-            found = self._alike.get((here, _place(kind, factors))) or self._of_kind.get(
-                (here, kind)
-            )
-            if found:
-                return float(np.mean(found))
-        return None
-
-    def total(self, cells):
-        """Seconds for all these cells, one after the other; those of no known kind as the mean."""
-        known = [self.of(cell.kind, cell.factors) for cell in cells]
-        measured = [seconds for seconds in known if seconds is not None]
-        mean = float(np.mean(measured)) if measured else 0.0
-        return sum(mean if seconds is None else seconds for seconds in known)
-
-
-def _place(kind, factors):
-    return kind, repr(sorted(factors.items()))

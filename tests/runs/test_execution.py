@@ -12,7 +12,7 @@ from runs.toy import SHARED, STUDY, fitted
 from dagen_keras import backend
 from dagen_keras.runs import Run, RunError, code, execution
 from dagen_keras.runs.execution import tasks
-from dagen_keras.runs.run import Times
+from dagen_keras.runs.times import Times
 
 TESTS = Path(__file__).parents[1]
 

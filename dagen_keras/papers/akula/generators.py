@@ -82,12 +82,6 @@ def rows_of(data, asked, seed, together=False):
     return train[:, held_out:], train[:, :held_out], test, reserve
 
 
-def sizes(s, _, data):
-    """Takes once the rows of the images that cells take."""
-    for together in (False, True):
-        rows_of(data, s.images, 0, together)
-
-
 def real_images(cell, bench, together=False):
     """The `Images` of a seed: of the two classes; or all there are of all classes, as one.
 
