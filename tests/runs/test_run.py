@@ -151,6 +151,18 @@ def test_a_report_needs_no_data_where_the_ledger_has_its_fingerprint(done, tmp_p
     assert "bundled digits" in page
 
 
+def test_without_data_a_stray_record_of_other_images_hides_none(done, tmp_path, monkeypatch):
+    """Which data they were made of the ledger must say; one merged last does not speak for all."""
+    record = {**done.ledger.records()[0], "key": "f" * 16, "fingerprint": "f" * 16}
+    done.ledger.append(record)
+    monkeypatch.setattr(datasets, "load", _absent)
+    said = []
+    elsewhere = Run(STUDY, "paper", results=tmp_path)
+    elsewhere.write_report(said.append)
+    assert len(elsewhere.frame()) == 7
+    assert len(said) == 1 and "1 results are of other images called 'digits' (f" in said[0]
+
+
 def test_a_report_needs_no_data_of_which_the_ledger_has_no_cell(done, tmp_path, monkeypatch):
     """A second dataset cannot be had: it is asked for once a look, not once a cell."""
     load, asked = datasets.load, []
