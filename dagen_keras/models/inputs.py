@@ -31,14 +31,14 @@ def checked(model, x, y=None, sample_weight=None, validation=None):
         ValueError: if a batch is refused, within whatever error Keras has made of it.
     """
     build_optimizer(model)
-    refused, start = [], [(variable, variable.value) for variable in _variables(model)]
+    refused, start = {}, [(variable, variable.value) for variable in _variables(model)]
 
     def look(number, batch, of=""):
         try:
             model.checked_batch(*_parts(batch))
         except ValueError as error:
-            refused.append(ValueError(f"{of}batch {int(number)}: {error}"))
-            raise refused[0] from None
+            refused[of, int(number)] = ValueError(f"{of}batch {int(number)}: {error}")
+            raise refused[of, int(number)] from None
 
     try:
         if hasattr(x, "__array__"):
@@ -53,7 +53,8 @@ def checked(model, x, y=None, sample_weight=None, validation=None):
         for variable, value in start:
             if variable._value is None:  # JAX's trainer has it when it draws the first batch.
                 variable.assign(value)
-        raise refused[0] from None
+        # Threads look at several at a time: what is told does not depend on which was first.
+        raise refused[min(refused)] from None
 
 
 def _variables(model):
