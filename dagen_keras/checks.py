@@ -35,8 +35,9 @@ def real(x, name):
     """`x` as an array of real numbers, of the dtype that it has; of Python's own, float64.
 
     Raises:
-        ValueError: if it is none: of complex numbers, times or texts, or ragged.
+        ValueError: if it is none: of complex numbers, times or texts, masked, or ragged.
     """
+    _refuse_masked(x, name)
     try:
         x = np.asarray(x)
         if x.dtype.kind in "OV":  # Python's own numbers; bfloat16.
@@ -94,6 +95,7 @@ def labels(y, n_images, name="labels", n_classes=None):
     Raises:
         ValueError: if they are not integers from 0 on, one for each image, or not below it.
     """
+    _refuse_masked(y, name)
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -111,3 +113,9 @@ def labels(y, n_images, name="labels", n_classes=None):
     if len(y) and y.max() > np.iinfo("int64").max:
         raise ValueError(f"{name} must be integers of 64 bits; got {y.max()}.")
     return y.astype("int64", copy=False)
+
+
+def _refuse_masked(x, name):
+    """What is masked would be taken for what lies beneath the mask."""
+    if np.ma.is_masked(x):
+        raise ValueError(f"{name} must not be masked: fill it, x.filled(...), or leave rows out.")

@@ -268,7 +268,8 @@ def _merge(options):
                 f"{len(differ)} cells are done in both with other values, and those here stay: "
                 f"{', '.join(differ[:5])}{', ...' if len(differ) > 5 else ''}."
             )
-        for line in run.state().of_other_data():
+        state = run.state()
+        for line in [*state.of_other_data(), *state.of_other_cells(source.records())]:
             print(line)
     return 0
 

@@ -16,6 +16,7 @@ from dagen_keras import checks
         (np.zeros((2, 4, 4, 1), "m8[s]"), "array of real numbers; got dtype timedelta64"),
         ([[1, 2], [3]], "array of real numbers: setting an array element"),
         (np.array([["a"]]), "array of real numbers; got dtype <U1"),
+        (np.ma.masked_equal(np.eye(4)[None, ..., None], 1), "must not be masked"),
     ],
 )
 def test_images_say_what_is_wrong(x, message):
@@ -45,6 +46,7 @@ def test_images_become_float32():
         (["a", "b"], "must be integers"),
         ([True, False], "must be integers; got dtype bool"),
         (np.zeros(2, "m8[s]"), "must be integers; got dtype timedelta64"),
+        (np.ma.masked_equal([0, 9], 9), "must not be masked"),
         (np.array([0, 2**63], "uint64"), "integers of 64 bits; got 9223372036854775808"),
     ],
 )

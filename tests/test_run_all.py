@@ -485,6 +485,19 @@ def test_merged_cells_are_not_computed_again(tmp_path, toy):
     assert here.missing() == {}
 
 
+def test_merge_tells_what_is_of_cells_that_the_profile_does_not_have(tmp_path, toy, capsys):
+    there = Run(STUDY, results=tmp_path / "there", changes={"seeds": 4})
+    there.compute(progress=False)
+    command = ["merge", there.ledger.path, "--results", tmp_path / "here"]
+    assert _main(*command) == 0
+    out = capsys.readouterr().out
+    n = len(there.ledger.records()) - len(Run(STUDY, results=tmp_path / "nowhere").missing())
+    assert n > 0 and f"toy: {n} of the results are of cells that 'quick' does not have" in out
+    there.ledger.path.write_text("".join(there.ledger.path.read_text().splitlines(True)[:1]))
+    assert _main(*command) == 0
+    assert "does not have" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -188,7 +188,7 @@ class Augmenter(BaseOverSampler):
         Nothing in the files is executed: no pickle is read, and Keras's `safe_mode` holds.
 
         Raises:
-            ValueError: if there is no saved augmenter at `path`.
+            ValueError: if there is no saved augmenter at `path`, or a file of it is damaged.
         """
         found, settings = FittedModels.load(Path(path))
         if isinstance(settings["sampling_strategy"], list):

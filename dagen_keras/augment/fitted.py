@@ -102,6 +102,15 @@ class FittedModels:
         """What `save` wrote, and the settings; see `Augmenter.load`."""
         if not (path / SAVED).is_file():
             raise ValueError(f"no saved Augmenter at {path}: it has no {SAVED}.")
+        try:
+            return cls._load(path)
+        except Exception as error:  # Of JSON, NumPy or Keras.
+            raise ValueError(
+                f"the saved Augmenter at {path} cannot be read: {type(error).__name__}: {error}"
+            ) from error
+
+    @classmethod
+    def _load(cls, path):
         said = json.loads((path / SAVED).read_text(encoding="utf-8"))
         name, settings = said["sampler"]
         known, shape = np.array(said["known"], said["dtype"]), tuple(said["image_shape"])

@@ -131,7 +131,15 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
             f"Dataset '{name}': train images of shape {x_train.shape[1:]}, but test images of "
             f"shape {x_test.shape[1:]}."
         )
-    class_names = class_names or map(str, range(1 + max(y_train.max(), y_test.max())))
+    if not class_names:
+        numbers = np.arange(1 + max(y_train.max(), y_test.max()))
+        absent = np.setdiff1d(numbers, y_train)
+        if len(absent):
+            raise DataError(
+                f"Dataset '{name}': no training image has the label {absent[0]}; labels must be "
+                "0, 1, 2, ... without a gap."
+            )
+        class_names = map(str, numbers)
     if subjects is not None:
         rows = np.concatenate([orders[0], len(orders[0]) + orders[1]])
         subjects = subjects.iloc[rows].reset_index(drop=True)

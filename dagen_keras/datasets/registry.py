@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dagen_keras.datasets import bundled, external, histopathology, oasis, patches, phantoms
-from dagen_keras.datasets.base import Dataset, Record
+from dagen_keras.datasets.base import DataError, Dataset, Record
 from dagen_keras.datasets.class_names import CIFAR10, CIFAR100, EMNIST_BALANCED, FASHION_MNIST
 
 
@@ -47,6 +47,7 @@ RECORDS = {
     ),
 }
 NAMES = tuple(RECORDS)
+BUNDLED = NAMES[:5]
 
 
 def title(name: str) -> str:
@@ -113,6 +114,11 @@ def load(
     directory = data_dir or os.environ.get("DAGEN_DATA_DIR") or None
     directory = Path(directory).expanduser() if directory else None
     record = RECORDS.get(name)
+    if name in BUNDLED and directory is not None and (directory / f"{name}.npz").is_file():
+        raise DataError(
+            f"'{directory / name}.npz' is called like a dataset that is bundled: give it another "
+            "name, and it is loaded by that."
+        )
     if record is None:
         if directory is None or not (directory / f"{name}.npz").is_file():
             raise ValueError(

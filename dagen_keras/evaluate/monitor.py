@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 
+from dagen_keras import checks
 from dagen_keras.evaluate.diversity import diversity
 
 COLLAPSED = 0.5
@@ -84,6 +85,10 @@ class SampleMonitor(_Monitor):
         >>> monitor = SampleMonitor(x, y, every=5)
         >>> gan.fit(x, y, batch_size=64, epochs=25, callbacks=[monitor])
         >>> monitor.collapsed
+
+    Raises:
+        ValueError: if images or labels are not what they must be, `kept` is more than `per_class`,
+            or that less than 2; in `fit`, if the model's images are of another shape.
     """
 
     def __init__(self, images, labels, every=1, per_class=20, kept=1, seed=0):
@@ -93,11 +98,15 @@ class SampleMonitor(_Monitor):
                 "per_class must be 2 or more and kept at most per_class; got "
                 f"{per_class} and {kept}."
             )
-        self.images, self.labels = images, np.asarray(labels)
+        self.images = checks.images(images)
+        self.labels = checks.labels(labels, len(self.images))
         self.per_class, self.kept, self.seed = per_class, kept, seed
         self.diversity, self.samples = [], []
 
     def on_train_begin(self, logs=None):
+        drawn, real = tuple(self.model.image_shape), self.images.shape[1:]
+        if drawn != real:
+            raise ValueError(f"the model's images have the shape {drawn}, the real ones {real}.")
         self.real = diversity(self.images, self.labels, self.model.n_classes)
 
     def look(self):

@@ -130,9 +130,11 @@ def nearest_training_distance(generated, training):
     generated, training = (
         x.reshape(len(x), -1).astype(dtype, copy=False) for x in (generated, training)
     )
-    distances = []
+    # Around their mean, which squared distances would lose beside large numbers.
+    centre = training.mean(axis=0, dtype="float64").astype(dtype)
+    centred, distances = training - centre, []
     for start in range(0, len(generated), CHUNK_ROWS):
         chunk = generated[start : start + CHUNK_ROWS]
-        nearest = training[pairwise_distances_argmin(chunk, training)]
+        nearest = training[pairwise_distances_argmin(chunk - centre, centred)]
         distances.append(np.linalg.norm(chunk.astype("float64") - nearest, axis=1))
     return np.concatenate(distances)

@@ -238,8 +238,10 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's adjusted p-values, in the order given; None and NaN stay and are not counted.
 
     Raises:
-        ValueError: if another is no number from 0 to 1.
+        ValueError: if another is no number from 0 to 1, or they are not one after the other.
     """
+    if np.ndim(p_values) != 1:
+        raise ValueError(f"p_values must have shape (n,); got shape {np.shape(p_values)}.")
     adjusted = list(p_values)
     known = [i for i, p in enumerate(adjusted) if p is not None and p == p]  # NaN is not.
     for p in (adjusted[i] for i in known):

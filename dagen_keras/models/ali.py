@@ -83,11 +83,16 @@ def acgan_on_ali(ali, mask=True, from_ali=False, **kwargs):
             read it) or from scratch (v1).
         **kwargs: other arguments of `ACGAN`.
 
+    Raises:
+        ValueError: if `ali` is none.
+
     Example:
         >>> gan = acgan_on_ali(ali)
         >>> gan.compile(gan_optimizer())
         >>> gan.fit(x, y, batch_size=64, epochs=25)
     """
+    if not isinstance(ali, ALI):
+        raise ValueError(f"ali must be an ALI, trained; got {ali!r}.")
     shared = {name: getattr(ali, name) for name in ("latent_dim", "filters", "dropout")}
     gan = ACGAN(
         ali.image_shape,

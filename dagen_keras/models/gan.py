@@ -89,6 +89,8 @@ class GAN(GenerativeModel):
         )
         self.image_shape, self.n_classes = image_shape, n_classes
         self.latent_dim, self.filters = latent_dim, filters
+        if not isinstance(dropout, numbers.Real) or not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be a share in [0, 1); got {dropout!r}.")
         self.dropout = dropout
         self.seed = seed
         self.generator = generator or dcgan.generator(image_shape, n_classes, latent_dim, filters)

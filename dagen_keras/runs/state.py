@@ -1,6 +1,7 @@
 """What of a run is done and what is missing."""
 
 import collections
+import contextlib
 import functools
 import json
 import warnings
@@ -50,6 +51,24 @@ class State:
                     f"({here}, {len(known.get(here, ()))} results), and stand in no report."
                 )
         return lines
+
+    def of_other_cells(self, records):
+        """A line if some of these records are of cells that this profile's grid does not have."""
+        grid, here = {self.key(cell) for cell in self.cells}, {}
+        for name in dict.fromkeys(cell.dataset for cell in self.cells):
+            with contextlib.suppress(DataError):
+                here[name], _ = self.run.identity(name, self.records)
+        n = 0
+        for record in records:
+            made_of = record.get("fingerprint")
+            of_these_images = here.get(record.get("dataset"), made_of) == made_of
+            n += record["status"] == "done" and of_these_images and record["key"] not in grid
+        if not n:
+            return []
+        return [
+            f"{self.run.study.key}: {n} of the results are of cells that '{self.run.profile}' does "
+            "not have, as of another profile or of other settings, and stand in no report of it."
+        ]
 
     def _is_done(self, key, cell):
         record = self.records.get(key, {})

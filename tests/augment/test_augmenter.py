@@ -530,6 +530,15 @@ def test_a_hostile_folder_is_refused_and_nothing_in_it_is_executed(two_classes, 
     assert not executed.exists()
 
 
+@pytest.mark.parametrize("damaged", ["augmenter.json", "model_0.keras", "sampler_0.npz"])
+@pytest.mark.parametrize("content", ["", "{}"])
+def test_a_damaged_file_is_told_by_the_folder(two_classes, tmp_path, damaged, content):
+    _augmenter(epochs=1).fit(*two_classes).save(tmp_path / "saved")
+    (tmp_path / "saved" / damaged).write_text(content)
+    with pytest.raises(ValueError, match="the saved Augmenter at .*saved cannot be read: "):
+        Augmenter.load(tmp_path / "saved")
+
+
 def test_a_fit_that_fails_leaves_the_augmenter_as_it_was(imbalanced):
     x, y = imbalanced
     augmenter = _augmenter(epochs=1).fit(x, y)

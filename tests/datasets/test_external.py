@@ -162,6 +162,18 @@ def test_a_wrong_npz_is_refused_by_the_names_of_file_and_array(tmp_path, rng, re
     assert str(caught.value).count(str(path)) == 1
 
 
+def test_a_gap_in_the_labels_is_no_class(tmp_path, rng):
+    _write_npz(tmp_path / "own.npz", rng, y_train=1 + np.arange(30) % 2, y_test=np.ones(20, int))
+    with pytest.raises(datasets.DataError, match=r"no training image has the label 0; .* a gap"):
+        datasets.load("own", data_dir=tmp_path)
+
+
+def test_a_file_called_like_what_is_bundled_is_not_passed_over(tmp_path, rng):
+    _write_npz(tmp_path / "digits.npz", rng)
+    with pytest.raises(datasets.DataError, match="digits.npz' is called like a dataset that is"):
+        datasets.load("digits", data_dir=tmp_path)
+
+
 def test_a_label_beyond_all_images_is_refused_where_no_class_has_a_name(tmp_path, rng):
     _write_npz(tmp_path / "own.npz", rng, y_train=np.full(30, 10**12))
     with pytest.raises(datasets.DataError, match="label 1000000000000 in the train part, but the"):

@@ -56,6 +56,14 @@ def test_collapsed_classes_are_named(rng):
     assert monitor.diversity[-1][1] == 0
 
 
+def test_real_images_of_another_shape_are_refused_in_fit(rng):
+    x, gan = rng.random((4, 8, 8, 1), dtype="float32"), models.CGAN((8, 8, 1), filters=4)
+    gan.compile(models.gan_optimizer())
+    monitor = SampleMonitor(rng.random((4, 9, 9, 1)), np.zeros(4, int))
+    with pytest.raises(ValueError, match=r"have the shape \(8, 8, 1\), the real ones \(9, 9, 1\)"):
+        gan.fit(x, verbose=0, callbacks=monitor)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -161,6 +161,12 @@ def test_a_copy_is_at_distance_zero(rng, dtype):
     np.testing.assert_allclose(nearest_training_distance(generated, training), [0, 3], rtol=1e-6)
 
 
+def test_the_nearest_is_the_nearest_far_from_the_origin(rng):
+    training, generated = rng.normal(size=(2, 50, 4))
+    found = nearest_training_distance(generated + 1e8, training + 1e8)
+    np.testing.assert_allclose(found, nearest_training_distance(generated, training), atol=1e-6)
+
+
 def test_nearest_training_distance_refuses_what_it_cannot_use():
     images = np.zeros((3, 4, 4, 1))
     with pytest.raises(ValueError, match=r"same shape; got \(4, 4, 1\) and \(4, 3, 1\)"):

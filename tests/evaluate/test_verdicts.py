@@ -505,6 +505,11 @@ def test_the_crossed_interval_of_a_whole_test_set_is_quick(rng):
 # Several claims.
 
 
+def test_holms_p_values_are_in_a_row():
+    with pytest.raises(ValueError, match=r"p_values must have shape \(n,\); got shape \(2, 1\)"):
+        holm(np.array([[0.1], [0.2]]))
+
+
 def test_holms_p_values_by_hand():
     # 4 * 0.005, 3 * 0.01, 2 * 0.03; 0.04 is no smaller than the one before it.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

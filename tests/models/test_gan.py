@@ -298,6 +298,17 @@ def test_masked_codes_do_not_count_for_real_or_fake(rng):
     assert models.acgan_on_ali(ali, mask=False).weight_of_fake(labels) == 1.0
 
 
+def test_an_acgan_on_something_else_is_refused():
+    with pytest.raises(ValueError, match="ali must be an ALI, trained; got <CGAN"):
+        models.acgan_on_ali(_small(models.CGAN))
+
+
+@pytest.mark.parametrize("dropout", [1, -0.1, float("nan"), "0.5"])
+def test_a_dropout_that_is_no_share_is_refused(dropout):
+    with pytest.raises(ValueError, match=r"dropout must be a share in \[0, 1\); got"):
+        _small(models.CGAN, dropout=dropout)
+
+
 def test_an_acgan_on_ali_sees_codes_of_real_images_in_half_of_a_batch(rng):
     ali = _small(models.ALI)
     x, y = _data(rng)

@@ -502,6 +502,22 @@ def test_total_variation_is_small_for_draws_of_the_density_and_large_for_others(
     assert manifold.total_variation(counts, probabilities) > 0.5
 
 
+@pytest.mark.parametrize(
+    ("counts", "probabilities", "message"),
+    [
+        ([1, 2], [0.5, 0.25, 0.25], "of the same places"),
+        ([1, -2], [0.5, 0.5], "counts must be finite, 0 or more"),
+        ([0, 0], [0.5, 0.5], "counts must be finite, 0 or more, and not all 0"),
+        ([1, np.nan], [0.5, 0.5], "counts must be finite"),
+        ([1, 2], [-0.5, 1.5], "probabilities must be finite, 0 or more"),
+        ([1, 2], [0.5, 0.6], "probabilities must sum to 1; got 1.1"),
+    ],
+)
+def test_what_has_no_total_variation_is_refused(counts, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        manifold.total_variation(counts, probabilities)
+
+
 def test_the_grid_of_the_log_volume_and_energies_along_paths(rng):
     metric = _random_metric(2)
     (x, y), log_volume = manifold.log_volume_grid(metric, 7)

@@ -43,5 +43,21 @@ def square_counts(metric, samples):
 
 
 def total_variation(counts, probabilities):
-    """Total variation distance between counts and probabilities of the same places, in [0, 1]."""
+    """Total variation distance between counts and probabilities of the same places, in [0, 1].
+
+    Raises:
+        ValueError: if they are not of the same places, one is below 0 or not finite, there is no
+            count above 0, or the probabilities do not sum to 1.
+    """
+    counts, probabilities = (np.asarray(a, "float64") for a in (counts, probabilities))
+    if counts.shape != probabilities.shape:
+        raise ValueError(
+            "counts and probabilities must be of the same places; got shapes "
+            f"{counts.shape} and {probabilities.shape}."
+        )
+    for name, values in (("counts", counts), ("probabilities", probabilities)):
+        if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
+            raise ValueError(f"{name} must be finite, 0 or more, and not all 0.")
+    if abs(probabilities.sum() - 1) > 1e-6:
+        raise ValueError(f"probabilities must sum to 1; got {probabilities.sum():.8g}.")
     return float(0.5 * np.abs(counts / counts.sum() - probabilities).sum())
