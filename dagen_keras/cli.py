@@ -2,8 +2,10 @@
 
 import argparse
 import collections
+import importlib.util
 import itertools
 import math
+import os
 import re
 import sys
 import time
@@ -19,6 +21,8 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"{error}: the papers need pip install 'dagen-keras[papers]'.") from None
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+LONG = ("overnight", "paper")  # Profiles whose cells take minutes.
+BYTES_A_WORKER = 1.5e9
 LISTED = 50  # Cells of a paper that a dry run lists; it counts the others.
 
 
@@ -86,10 +90,18 @@ def _add_arguments(parser):
         help=f"list the first {LISTED} cells of each paper, count all, and tell the time",
     )
     parser.add_argument(
-        "--cluster", metavar="ADDRESS", help="a dask scheduler, or 'local' for processes here"
+        "--cluster",
+        metavar="ADDRESS",
+        help="a dask scheduler; 'local': processes here; 'none': this one alone. Default: local "
+        "for the profiles overnight and paper, on several processors and no GPU",
     )
     parser.add_argument(
-        "--workers", type=_count, default=2, metavar="N", help="processes of --cluster local"
+        "--workers",
+        type=_count,
+        default=fitting_workers(),
+        metavar="N",
+        help="processes of --cluster local; default: as many as there are processors, and 1.5 GB "
+        f"of memory for each, here {fitting_workers()}",
     )
     parser.add_argument(
         "--time-limit",
@@ -97,6 +109,32 @@ def _add_arguments(parser):
         metavar="TIME",
         help="start no cell that would not end in time, such as 90s, 150m or 7h",
     )
+
+
+def fitting_workers():
+    """How many processes of one thread this machine carries: of its processors, and its memory."""
+    processors = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    if not hasattr(os, "sysconf"):  # Windows.
+        return processors
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(processors, int(memory / BYTES_A_WORKER)))
+
+
+def _cluster(options):
+    """Where cells are computed: the address of a scheduler, "local", or None for this process.
+
+    Processes of one thread do more than one of several threads, but each takes half a minute to be
+    ready.
+    """
+    if options.cluster is not None:
+        return None if options.cluster == "none" else options.cluster
+    from dagen_keras import backend
+
+    long, has_dask = options.profile in LONG, importlib.util.find_spec("distributed")
+    several = min(options.workers, fitting_workers()) > 1
+    return "local" if long and has_dask and several and not backend.on_gpu() else None
 
 
 def _count(text):
@@ -236,7 +274,7 @@ def _compute(run, options, deadline):
     else:
         failed = run.compute(
             fresh=options.fresh,
-            cluster=options.cluster,
+            cluster=_cluster(options),
             workers=options.workers,
             time_limit=deadline - time.monotonic(),
         )

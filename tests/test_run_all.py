@@ -1,5 +1,6 @@
 """The command line."""
 
+import importlib.util
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from runs.toy import STUDY
 
-from dagen_keras import cli, papers
+from dagen_keras import backend, cli, papers
 from dagen_keras.datasets import DataError
 from dagen_keras.runs import Ledger, Run, RunError, notebooks
 from dagen_keras.runs.state import EMPTY
@@ -189,7 +190,7 @@ ACCENTED = """
 import sys
 from dataclasses import replace
 from runs.toy import STUDY, parts
-from dagen_keras import cli, papers
+from dagen_keras import backend, cli, papers
 from dagen_keras.runs import notebooks
 study = replace(
     STUDY,
@@ -483,6 +484,43 @@ def test_merged_cells_are_not_computed_again(tmp_path, toy):
     there.compute(progress=False)
     assert _main("merge", there.ledger.path, "--results", tmp_path / "here") == 0
     assert here.missing() == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "here", "expected"),
+    [
+        ([], {}, None),  # quick
+        (["--profile", "paper"], {}, "local"),
+        (["--profile", "paper", "--workers", "1"], {}, None),
+        (["--profile", "paper", "--cluster", "none"], {}, None),
+        (["--profile", "paper", "--cluster", "tcp://there"], {}, "tcp://there"),
+        (["--cluster", "local"], {}, "local"),
+        (["--profile", "paper"], {"gpu": True}, None),
+        (["--profile", "paper"], {"processors": 1}, None),
+        (["--profile", "paper"], {"dask": None}, None),
+    ],
+)
+def test_long_profiles_are_computed_in_several_processes(
+    arguments, here, expected, toy, tmp_path, monkeypatch
+):
+    found = []
+    monkeypatch.setattr(Run, "compute", lambda _, **options: found.append(options) or [])
+    monkeypatch.setattr(cli, "fitting_workers", lambda: here.get("processors", 4))
+    monkeypatch.setattr(backend, "on_gpu", lambda: here.get("gpu", False))
+    if "dask" in here:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert _main("run", "toy", *arguments, "--results", tmp_path) == 0
+    workers = 1 if "--workers" in arguments else here.get("processors", 4)
+    assert [(one["cluster"], one["workers"]) for one in found] == [(expected, workers)]
+
+
+def test_workers_fit_processors_and_memory(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    pages = {"SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", lambda name: pages[name], raising=False)
+    for gigabytes, expected in ((8, 5), (64, 16), (1, 1)):
+        pages["SC_PHYS_PAGES"] = int(gigabytes * 1e9 / 4096)
+        assert cli.fitting_workers() == expected
 
 
 def test_merge_tells_what_is_of_cells_that_the_profile_does_not_have(tmp_path, toy, capsys):
