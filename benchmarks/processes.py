@@ -49,11 +49,9 @@ def workload(name):
     return model, models.ShuffledBatches(arrays if labelled else arrays[:1], batch, passes=5)
 
 
-def measure(name, seconds):
+def measure(model, batches, seconds):
     """Updates a second of this process."""
     import keras
-
-    model, batches = workload(name)
 
     class Clock(keras.callbacks.Callback):
         updates, began = 0, None
@@ -71,9 +69,10 @@ def measure(name, seconds):
     return clock.updates / (time.perf_counter() - clock.began)
 
 
-def side_by_side(name, seconds, processes, environment):
+def side_by_side(name, seconds, processes, environment, precision="float32"):
     """The sum of the updates a second of so many processes."""
     command = [sys.executable, __file__, "--measure", name, "--seconds", str(seconds)]
+    command += ["--precision", precision]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     started = [
         subprocess.Popen(command, env={**os.environ, **environment}, **pipes)
@@ -96,9 +95,14 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS)
     parser.add_argument("--measure", choices=WORKLOADS, help=argparse.SUPPRESS)
+    parser.add_argument("--precision", default="float32", help="Keras's policy of all layers")
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(options.measure, options.seconds)))
+        from dagen_keras import backend
+
+        with backend.precision(options.precision):
+            model_and_batches = workload(options.measure)
+        print(json.dumps(measure(*model_and_batches, options.seconds)))
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
@@ -108,8 +112,8 @@ def main():
     for name in options.only:
         rounds = [
             (
-                side_by_side(name, options.seconds, 1, {}),
-                side_by_side(name, options.seconds, n, ONE_THREAD),
+                side_by_side(name, options.seconds, 1, {}, options.precision),
+                side_by_side(name, options.seconds, n, ONE_THREAD, options.precision),
             )
             for _ in range(options.repeats)
         ]

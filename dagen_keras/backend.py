@@ -29,6 +29,17 @@ def seeded(seed):
         random.setstate(state)
 
 
+@contextlib.contextmanager
+def precision(name):
+    """Layers made inside the block have Keras's dtype policy of this name."""
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+
+
 def subseed(seed, *purpose):
     """A 31-bit seed for one purpose (`"weights"`, class 3, ...) derived from a run's seed."""
     words = [checks.integer(seed, "seed", least=0), *"/".join(map(str, purpose)).encode()]

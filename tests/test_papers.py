@@ -14,6 +14,7 @@ from study.untrained import EMPTY
 
 from dagen_keras import datasets, papers
 from dagen_keras.datasets.class_names import CIFAR10
+from dagen_keras.papers.chen_liu.protocol import FIDS
 from dagen_keras.runs import Run, RunError
 from dagen_keras.runs.execution import tasks
 from dagen_keras.study import PROFILES, Bench, Comparison, Shown
@@ -120,6 +121,29 @@ def test_overnight_has_the_settings_of_the_protocol(key):
     settings = {name: json.loads(json.dumps(value)) for name, value in settings.items()}
     expected = {**version2, "seeds": FIRST_LOOK, **BESIDE_VERSION_2.get(key, {})}
     assert {name: settings[name] for name in expected} == expected
+
+
+@every_paper
+def test_the_classifiers_precision_is_what_the_setting_says_and_part_of_the_key(key, monkeypatch):
+    study, keys = papers.get(key), []
+    # As if what comes before was done: chen_liu's classifiers follow a search.
+    done = lambda cells: pd.DataFrame([{**c.place, **dict.fromkeys(FIDS, 1.0)} for c in cells])  # noqa: E731
+    for precision in ("float32", "mixed_bfloat16"):
+        settings = study.settings("smoke", {"classifier.precision": precision})
+        cells = study.grid(settings, done)
+        cell = next(c for c in cells if "classifier" in c.settings and len(c.settings) < 3)
+        keys.append(key_of(study, cell))
+
+        class Built(Exception):
+            pass
+
+        def build(self, *network, precision, logits=False):
+            raise Built(precision)
+
+        monkeypatch.setattr(Bench, "classifier", build)
+        with pytest.raises(Built, match=precision):
+            study.run(cell, Bench())
+    assert keys[0] != keys[1]
 
 
 def report_of(study, frame, profile="smoke"):

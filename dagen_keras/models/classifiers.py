@@ -1,4 +1,4 @@
-"""Classifiers: a small CNN, a DenseNet."""
+"""Classifiers: a small CNN, a DenseNet. Their last layers are of float32 whatever the policy."""
 
 import keras
 from keras import layers
@@ -36,7 +36,7 @@ def conv_classifier(
             blocks.append(layers.Dropout(dropout))
     blocks.append(layers.Flatten())
     blocks += [layers.Dense(n, activation="relu") for n in hidden]
-    blocks.append(layers.Dense(n_classes, activation=activation))
+    blocks.append(layers.Dense(n_classes, activation=activation, dtype="float32"))
     return keras.Sequential([keras.Input(image_shape), *blocks], name="classifier")
 
 
@@ -88,7 +88,7 @@ def densenet(n_classes=10, image_shape=(28, 28, 1), growth_rate=10, depth=20, re
             new = _convolution(growth_rate, 3)(_norm_relu(new))
             x = layers.Concatenate()([x, new])
     x = layers.GlobalAveragePooling2D()(_norm_relu(x))
-    probabilities = layers.Dense(n_classes, activation="softmax")(x)
+    probabilities = layers.Dense(n_classes, activation="softmax", dtype="float32")(x)
     return keras.Model(images, probabilities, name="densenet")
 
 

@@ -4,6 +4,7 @@ Guruswamy et al. and Akula et al. give no architecture; these are ours. They fol
 (2015): strided convolutions of 4x4 instead of pooling, batch norm and ReLU in the generator,
 leaky ReLU (slope 0.2) in what takes images. Images are in [0, 1] outside and [-1, 1] inside. The
 discriminators have dropout and no batch norm, so that real and generated images may share a batch.
+Last layers are of float32 whatever the policy: losses are made of what these return.
 """
 
 import keras
@@ -51,7 +52,7 @@ def conditional_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
     plane = layers.Reshape((height, width, 1))(plane)
     x = layers.Concatenate()([layers.Rescaling(2.0, -1.0)(images), plane])
     x = _convolutions(x, image_shape, filters, dropout)
-    return keras.Model([images, labels], layers.Dense(1)(x), name="discriminator")
+    return keras.Model([images, labels], _logits(1)(x), name="discriminator")
 
 
 def classifying_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
@@ -59,7 +60,7 @@ def classifying_discriminator(image_shape, n_classes, filters=64, dropout=0.3):
     image_shape, n_classes, filters = sizes(image_shape, n_classes=n_classes, filters=filters)
     images = keras.Input(image_shape, name="images")
     x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters, dropout)
-    outputs = [layers.Dense(1)(x), layers.Dense(n_classes)(x)]
+    outputs = [_logits(1)(x), _logits(n_classes)(x)]
     return keras.Model(images, outputs, name="discriminator")
 
 
@@ -76,7 +77,7 @@ def joint_discriminator(image_shape, n_classes, latent_dim=100, filters=64, drop
     code = layers.LeakyReLU(0.2)(layers.Dense(4 * filters)(code))
     x = layers.Dense(4 * filters)(layers.Concatenate()([x, code]))
     x = layers.Dropout(dropout)(layers.LeakyReLU(0.2)(x))
-    return keras.Model([images, z, labels], layers.Dense(1)(x), name="discriminator")
+    return keras.Model([images, z, labels], _logits(1)(x), name="discriminator")
 
 
 def encoder(image_shape, latent_dim=100, filters=64):
@@ -84,7 +85,9 @@ def encoder(image_shape, latent_dim=100, filters=64):
     image_shape, latent_dim, filters = sizes(image_shape, latent_dim=latent_dim, filters=filters)
     images = keras.Input(image_shape, name="images")
     x = _convolutions(layers.Rescaling(2.0, -1.0)(images), image_shape, filters)
-    heads = [layers.Dense(latent_dim, name=name)(x) for name in ("mean", "log_var")]
+    heads = [
+        layers.Dense(latent_dim, name=name, dtype="float32")(x) for name in ("mean", "log_var")
+    ]
     return keras.Model(images, heads, name="encoder")
 
 
@@ -121,6 +124,10 @@ def sizes(image_shape, **others):
     return checks.image_shape(image_shape), *integers
 
 
+def _logits(n):
+    return layers.Dense(n, dtype="float32")
+
+
 def _doublings(image_shape):
     """How often a map of at most 8 pixels a side is doubled to reach the image; at least twice."""
     return max(2, (-(-max(image_shape[:2]) // 8) - 1).bit_length())
@@ -155,7 +162,7 @@ def _transposed_convolutions(x, image_shape, filters, batch_norm=False):
     over = rows * 2**doublings - height, columns * 2**doublings - width
     if any(over):
         x = layers.Cropping2D([(n // 2, n - n // 2) for n in over])(x)
-    return layers.Activation("sigmoid")(x)
+    return layers.Activation("sigmoid", dtype="float32")(x)
 
 
 def _convolutions(x, image_shape, filters, dropout=0.0):

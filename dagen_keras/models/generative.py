@@ -29,6 +29,10 @@ class GenerativeModel(keras.Model):
     n_classes = 1
     loss_tells = True
 
+    def __init__(self, **kwargs: Any):
+        # Its networks may be of mixed precision, what it makes of their outputs is not.
+        super().__init__(**{"dtype": "float32", **kwargs})
+
     def compile(self, optimizer: Any = "rmsprop", **options: Any) -> None:
         """Keras's `compile`; unless told otherwise, with what is fastest on this machine.
 

@@ -1,4 +1,7 @@
-"""Encoders, decoders and metric networks, as functional models."""
+"""Encoders, decoders and metric networks, as functional models.
+
+Their last layers are of float32 whatever the policy: losses are made of what these return.
+"""
 
 import math
 
@@ -18,18 +21,24 @@ def nonpositive(x):
 
 
 def check_dtypes(*networks):
-    """Refuses networks with a layer that does not compute in float32.
+    """Refuses networks that do not compute in float32 or mixed_bfloat16, to outputs of float32.
 
-    The models' losses, noise and schedules are float32; classifiers are Keras's own, and may be of
-    any precision.
+    The models' losses, noise and schedules are float32. Gradients that float16 cannot hold would
+    need scaling, which the players of a GAN, and chains of an RHVAE, do not have.
     """
     for network in networks:
         for layer in (network, *network.layers):
-            if layer.compute_dtype != "float32":
+            if layer.dtype_policy.name not in ("float32", "mixed_bfloat16"):
                 raise ValueError(
-                    f"a generative model computes in float32; '{layer.name}' does in "
-                    f"{layer.compute_dtype}: build it under "
+                    "a generative model computes in float32 or mixed_bfloat16; "
+                    f"'{layer.name}' does in {layer.dtype_policy.name}: build it under "
                     "keras.mixed_precision.set_dtype_policy('float32')."
+                )
+        for output in getattr(network, "outputs", None) or ():
+            if output.dtype != "float32":
+                raise ValueError(
+                    f"the outputs of '{network.name}' must be float32; got {output.dtype}: give "
+                    "its last layer dtype='float32'."
                 )
 
 
@@ -77,9 +86,10 @@ def garay_maestre_decoder(latent_dim, image_shape=(28, 28, 1)):
     x = layers.Conv2DTranspose(64, 3, padding="same", activation="relu")(x)
     x = layers.Conv2DTranspose(64, 3, padding="same", activation="relu")(x)
     x = layers.Conv2DTranspose(64, 3, strides=2, padding="valid", activation="relu")(x)
-    images = layers.Conv2D(channels, 2, padding="valid", activation="sigmoid")(x)
+    images = layers.Conv2D(channels, 2, activation="sigmoid", dtype="float32")(x)
     if height % 2 or width % 2:
-        images = layers.Cropping2D(((0, height % 2), (0, width % 2)))(images)
+        cut = (0, height % 2), (0, width % 2)
+        images = layers.Cropping2D(cut, dtype="float32")(images)
     return keras.Model(latent, images, name="decoder")
 
 
@@ -118,7 +128,8 @@ def dense_decoder(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
     latent, x = _hidden_layers((latent_dim,), hidden, "latent")
     x = layers.Dense(math.prod(image_shape), name="output")(x)
     x = layers.Reshape(image_shape)(x)
-    return keras.Model(latent, layers.Activation("sigmoid")(x), name="decoder")
+    images = layers.Activation("sigmoid", dtype="float32")(x)
+    return keras.Model(latent, images, name="decoder")
 
 
 def dense_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
@@ -135,10 +146,11 @@ def dense_metric_network(latent_dim, image_shape=(28, 28, 1), hidden=(400,)):
 
 def metric_entries(x, latent_dim):
     """The last layers of a metric network: (n, units) to (n, d (d + 1) / 2)."""
-    entries = layers.Dense(latent_dim, name="diagonal")(x)
+    entries = layers.Dense(latent_dim, name="diagonal", dtype="float32")(x)
     if latent_dim > 1:
-        lower = layers.Dense(latent_dim * (latent_dim - 1) // 2, name="lower")(x)
-        entries = layers.Concatenate()([entries, lower])
+        n_lower = latent_dim * (latent_dim - 1) // 2
+        lower = layers.Dense(n_lower, name="lower", dtype="float32")(x)
+        entries = layers.Concatenate(dtype="float32")([entries, lower])
     return entries
 
 
@@ -152,6 +164,6 @@ def _hidden_layers(shape, hidden, name):
 
 def _posterior(x, latent_dim, mean_activation=None, log_var_activation=None):
     return [
-        layers.Dense(latent_dim, activation=mean_activation, name="mean")(x),
-        layers.Dense(latent_dim, activation=log_var_activation, name="log_var")(x),
+        layers.Dense(latent_dim, activation=mean_activation, name="mean", dtype="float32")(x),
+        layers.Dense(latent_dim, activation=log_var_activation, name="log_var", dtype="float32")(x),
     ]

@@ -247,7 +247,7 @@ class RHVAE(BaseVAE):
 
     def _log_likelihood(self, targets, z):
         """log p(x|z) of each image, shape (n,)."""
-        logits = ops.reshape(self._logits(z), ops.shape(targets))
+        logits = ops.reshape(ops.cast(self._logits(z), "float32"), ops.shape(targets))
         if self.likelihood == "normal":
             return -0.5 * ops.sum(ops.square(targets - ops.sigmoid(logits)), axis=-1)
         return ops.sum(targets * logits - ops.softplus(logits), axis=-1)

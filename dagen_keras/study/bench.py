@@ -50,7 +50,12 @@ class Bench:
         return self.once(("reusable", key), lambda: ReusableModel(build, **compile_arguments))
 
     def classifier(
-        self, network: Callable, n_classes: int, image_shape: tuple, logits: bool = False
+        self,
+        network: Callable,
+        n_classes: int,
+        image_shape: tuple,
+        logits: bool = False,
+        precision: str = "float32",
     ) -> ReusableModel:
         """`network(n_classes, image_shape)`, with Adam and the cross-entropy, compiled once.
 
@@ -58,11 +63,17 @@ class Bench:
             network: a function that returns a new model.
             n_classes, image_shape: its arguments.
             logits: whether it returns logits and not probabilities.
+            precision: Keras's dtype policy of its layers; its outputs are float32.
         """
+
+        def build():
+            with backend.precision(precision):
+                return network(n_classes, image_shape)
+
         loss = "sparse_categorical_crossentropy"
         return self.reusable(
-            (network, n_classes, image_shape),
-            lambda: network(n_classes, image_shape),
+            (network, n_classes, image_shape, precision),
+            build,
             optimizer="adam",
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True) if logits else loss,
             **backend.compile_options(),

@@ -142,7 +142,7 @@ def fit_classifier(cell, bench, images, synthetic=None):
     """
     s, real = cell.classifier, real_images(cell, bench)
     seed, rows = backend.subseed(cell.seed, "classifier"), []
-    model = classifier(bench, images[0].shape[1:]).fresh(seed)
+    model = classifier(bench, images[0].shape[1:], s.precision).fresh(seed)
     updates = s.epochs * -(-2 * sum(map(len, real.train)) // s.batch)
     looks = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda *_: rows.append(look(model, joined(real.test), synthetic))

@@ -97,9 +97,9 @@ def real_images(cell, bench, together=False):
     return Images(names, *parts)
 
 
-def classifier(bench, shape):
+def classifier(bench, shape, precision="float32"):
     """The paper's "standard CNN" of two classes, a `ReusableModel` that returns logits."""
-    return bench.classifier(CLASSIFIER, 2, shape, logits=True)
+    return bench.classifier(CLASSIFIER, 2, shape, logits=True, precision=precision)
 
 
 def space(cell, bench):

@@ -7,7 +7,16 @@ from pydantic import Field
 from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Gate, Larger, NotWorse
 from dagen_keras.study.judge import GATES, Judging
-from dagen_keras.study.settings import All, Count, Even, Positive, Rate, Settings, Several
+from dagen_keras.study.settings import (
+    All,
+    Count,
+    Even,
+    Positive,
+    Precision,
+    Rate,
+    Settings,
+    Several,
+)
 
 VERSION = 2
 METHODS = {  # What a training set holds beside real images: a model's, and how they are drawn.
@@ -58,6 +67,7 @@ class Classifier(Settings):
 
     epochs: Annotated[int, Field(ge=2)] = 20
     batch: Positive = 64
+    precision: Precision = "float32"
 
 
 class Protocol(Settings):

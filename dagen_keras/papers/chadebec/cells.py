@@ -166,9 +166,10 @@ def training_set(cell, bench, parts):
     return (np.concatenate([x, new[0]]), np.concatenate([y, new[1]])), found
 
 
-def classifier(bench, name, n_classes, image_shape, rate, seed):
+def classifier(bench, name, n_classes, image_shape, rate, seed, precision="float32"):
     """A classifier with new weights, compiled once for all rates."""
-    model = bench.classifier(CLASSIFIERS[name], n_classes, image_shape).fresh(seed)
+    network = CLASSIFIERS[name], n_classes, image_shape
+    model = bench.classifier(*network, precision=precision).fresh(seed)
     model.optimizer.learning_rate = rate
     return model
 
@@ -181,7 +182,8 @@ def predictions(cell, bench, marks, images):
     parts, found = subset(cell, bench), {}
     (x, y), about = training_set(cell, bench, parts)
     n_classes, seed = bench.data(cell.dataset).n_classes, backend.subseed(cell.seed, "classifier")
-    model = classifier(bench, "DenseNet", n_classes, x.shape[1:], RATE, seed)
+    network = "DenseNet", n_classes, x.shape[1:]
+    model = classifier(bench, *network, RATE, seed, cell.classifier.precision)
 
     def predict(mark):
         found[mark] = named_classes(models.predict(model, images, 100)).astype("uint8")

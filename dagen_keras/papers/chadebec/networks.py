@@ -25,7 +25,7 @@ def mlp(n_classes=2, image_shape=(208, 176, 1)):
             keras.Input(image_shape),
             layers.Flatten(),
             layers.Dense(400, activation="relu"),
-            layers.Dense(n_classes, activation="softmax"),
+            layers.Dense(n_classes, activation="softmax", dtype="float32"),
         ],
         name="mlp",
     )
@@ -72,7 +72,7 @@ def cnn(n_classes=2, image_shape=(208, 176, 1), padding=1):
             *blocks,
             layers.Flatten(),
             layers.Dense(100, activation="relu"),
-            layers.Dense(n_classes, activation="softmax"),
+            layers.Dense(n_classes, activation="softmax", dtype="float32"),
         ],
         name="cnn",
     )

@@ -12,7 +12,7 @@ from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Gate, Larger, NotLarger, SmallerGain, served
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
-from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
+from dagen_keras.study.settings import Count, Positive, Precision, Rate, Settings, Several
 
 VERSION = 2
 # Model and sampler. The tables draw from eq. 3 by HMC, Figs. 2 to 4 by the random walk.
@@ -54,6 +54,7 @@ class Classifier(Settings):
 
     updates: Positive = 2500
     every: Positive = 50
+    precision: Precision = "float32"
 
 
 class Geometry(Settings):

@@ -220,7 +220,8 @@ def training_set(cell, bench):
 def predictions(cell, bench, x, y, marks, tested):
     """The classes that one CNN, trained on (x, y), gives `tested` after each of these updates."""
     network = models.conv_classifier, bench.data(cell.dataset).n_classes, x.shape[1:]
-    model = bench.classifier(*network).fresh(backend.subseed(cell.seed, "classifier"))
+    network = bench.classifier(*network, precision=cell.classifier.precision)
+    model = network.fresh(backend.subseed(cell.seed, "classifier"))
     passes, order = -(-max(marks) * BATCH // len(x)), backend.subseed(cell.seed, "batches")
     batches, found = models.ShuffledBatches((x, y), BATCH, order, passes), {}
     for done, mark in itertools.pairwise([0, *sorted(set(marks))]):

@@ -15,7 +15,7 @@ from dagen_keras.study.claims import Decided, Decision, Larger, Shown, SmallerGa
 from dagen_keras.study.frame import column, select
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
-from dagen_keras.study.settings import Count, Positive, Rate, Settings, Several
+from dagen_keras.study.settings import Count, Positive, Precision, Rate, Settings, Several
 
 VERSION = 2
 METHODS = {  # Divergence, and the heads that end in min(0, x).
@@ -79,6 +79,7 @@ class Classifier(Settings):
     updates: Positive = 2000
     looked_at: Several[Positive] = (5, 10, 50, 200, 2000)
     test_images: Positive = 3000
+    precision: Precision = "float32"
 
 
 class Protocol(Settings):

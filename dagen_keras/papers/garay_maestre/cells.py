@@ -174,7 +174,7 @@ class ScoreEveryEpoch(keras.callbacks.Callback):
         logs |= {f"test_{name}": value for name, value in self.rows[-1].items()}
 
 
-def _train(cell, bench, batches, updates, pool, synthetic, *callbacks):
+def _train(cell, bench, batches, updates, pool, synthetic, *callbacks, precision="float32"):
     """A classifier after (steps, times): `times` epochs of so many steps on `batches` of a stream.
 
     Of the pool, if there is one, so many synthetic images join the real ones in each epoch.
@@ -183,7 +183,8 @@ def _train(cell, bench, batches, updates, pool, synthetic, *callbacks):
     x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
     transform = transforms(cell.level or ADJUSTED) if "AUG" in cell.method else None
     network = classifier, data.n_classes, data.image_shape
-    model = bench.classifier(*network).fresh(backend.subseed(cell.seed, "classifier"))
+    network = bench.classifier(*network, precision=precision)
+    model = network.fresh(backend.subseed(cell.seed, "classifier"))
     steps, times = updates
     model.fit(
         batches(stream(x, y, pool, synthetic, transform, cell.seed)),
@@ -213,7 +214,8 @@ def classify(cell, bench):
     data, updates = bench.data(cell.dataset), cell.classifier.updates
     augmenter, pool, synthetic = _pool(cell, bench, updates, data.n_classes)
     scores = ScoreEveryEpoch(*test_images(data, cell.images.test_per_class, cell.seed))
-    model = _train(cell, bench, full_batches, (updates // 2, 2), pool, synthetic, scores)
+    given, precision = (pool, synthetic, scores), cell.classifier.precision
+    model = _train(cell, bench, full_batches, (updates // 2, 2), *given, precision=precision)
     half, found = scores.rows
     found |= {
         "half": half["f1"],

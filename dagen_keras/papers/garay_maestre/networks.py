@@ -24,7 +24,7 @@ def classifier(n_classes=10, image_shape=(28, 28, 1)):
             layers.Flatten(),
             layers.Dense(128, activation="relu"),
             layers.Dropout(0.5),
-            layers.Dense(n_classes, activation="softmax"),
+            layers.Dense(n_classes, activation="softmax", dtype="float32"),
         ],
         name="classifier",
     )

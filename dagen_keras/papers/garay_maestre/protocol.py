@@ -9,7 +9,7 @@ from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Larger, Shown
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
-from dagen_keras.study.settings import Count, Even, Positive, Rate, Settings, Several
+from dagen_keras.study.settings import Count, Even, Positive, Precision, Rate, Settings, Several
 
 VERSION = 2
 METHODS = ("CNN", "VAE", "AUG", "AUG+VAE")
@@ -41,6 +41,7 @@ class Classifier(Settings):
     """
 
     updates: Even = 2000
+    precision: Precision = "float32"
 
 
 class Released(Settings):

@@ -304,7 +304,9 @@ def patients(data):
 def classifier(cell, bench, images, sets):
     """The classifier trained on the images and labels of `sets`, and how it was trained."""
     shape, settings = images.x.shape[1:], cell.classifier
-    network = bench.classifier(CLASSIFIER, images.n_classes, shape, logits=True)
+    network = bench.classifier(
+        CLASSIFIER, images.n_classes, shape, logits=True, precision=settings.precision
+    )
     model = network.fresh(backend.subseed(cell.seed, "classifier"))
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", patience=settings.patience, mode="min", restore_best_weights=True

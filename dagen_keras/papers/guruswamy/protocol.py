@@ -12,7 +12,7 @@ from dagen_keras.study.cells import Grid, cell
 from dagen_keras.study.claims import Exceeds, Gate, Larger, Within
 from dagen_keras.study.judge import GATES, Judging
 from dagen_keras.study.pilot import SEEDS, Pilot
-from dagen_keras.study.settings import All, Count, Positive, Rate, Settings, Several
+from dagen_keras.study.settings import All, Count, Positive, Precision, Rate, Settings, Several
 
 VERSION = 2
 # What fills up the sparse classes: which adversarial model, and how it is trained.
@@ -90,6 +90,7 @@ class Classifier(Settings):
     look_every: Positive = 125
     patience: Positive = 8
     updates: Positive = 5000
+    precision: Precision = "float32"
 
 
 class Protocol(Settings):
