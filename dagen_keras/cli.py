@@ -172,6 +172,8 @@ def _runs(options, results=None):
     if options.fresh and options.no_compute:
         raise RunError("--fresh computes anew and --no-compute computes nothing: give one of them.")
     changes = dict(options.parameters)
+    if len(changes) < len(options.parameters):
+        raise RunError("a setting is given twice: " + ", ".join(n for n, _ in options.parameters))
     chosen = papers.get_all(options.keys)
     for name in changes:
         if not any(name in study.names() for study in chosen):

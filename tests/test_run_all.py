@@ -486,6 +486,22 @@ def test_merged_cells_are_not_computed_again(tmp_path, toy):
     assert here.missing() == {}
 
 
+def test_of_no_cell_no_report_replaces_another(tmp_path, toy, capsys):
+    command = ["run", "toy", "--results", tmp_path]
+    assert _main(*command, "--time-limit", "0s") == 0
+    assert not (tmp_path / "quick" / "toy" / "claims.json").exists()
+    assert _main(*command) == 0
+    before = (tmp_path / "quick" / "toy" / "summary.json").read_text()
+    assert _main(*command, "--fresh", "--time-limit", "0s") == 0
+    assert "cells were not started" in capsys.readouterr().out
+    assert (tmp_path / "quick" / "toy" / "summary.json").read_text() == before
+
+
+def test_a_setting_is_given_once(tmp_path, toy, capsys):
+    assert _main("run", "toy", "-p", "seeds", 2, "-p", "seeds", 1, "--results", tmp_path) == 2
+    assert "a setting is given twice: seeds, seeds" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "here", "expected"),
     [

@@ -50,11 +50,13 @@ class FittedModels:
         """A label as the model knows it: from 0 on, without gaps; 0 if it knows one class."""
         return int(np.searchsorted(self.known, label)) if self.one_for_all else 0
 
-    def check(self, label: Any) -> None:
-        """Refuses a label that has no model with a `ValueError`."""
-        if label not in self.states:
-            known = ", ".join(map(str, self.states))
-            raise ValueError(f"no model for class {label!r}; there are models for {known}.")
+    def check(self, label: Any) -> Any:
+        """The label as the training images had it; a `ValueError` if it has no model."""
+        for known in self.states:
+            if known == label:
+                return known
+        known = ", ".join(map(str, self.states))
+        raise ValueError(f"no model for class {label!r}; there are models for {known}.")
 
     def model_of(self, label: Any) -> GenerativeModel:
         """The model in a label's state. Valid until the next is asked for."""
@@ -64,10 +66,13 @@ class FittedModels:
         self, n: int, label: Any, seed: int | None, sampler: str | Sampler | None
     ) -> np.ndarray:
         """`n` images of a class: see `Augmenter.sample`."""
+        label = self.check(label)
         seed = int(self.draws.integers(2**31)) if seed is None else seed
         of = np.full(n, self.number(label)) if self.one_for_all else n
         seed = backend.subseed(seed, "samples", label)
-        return self.model_of(label).generate(of, seed, sampler or self.samplers[label])
+        return self.model_of(label).generate(
+            of, seed, self.samplers[label] if sampler is None else sampler
+        )
 
     def save(self, path: Path, settings: dict[str, Any]) -> None:
         """Writes a new folder of `.keras`, `.npz` and JSON files; see `Augmenter.save`."""

@@ -171,7 +171,7 @@ class ClassicTransforms:
             center = flat.mean(axis=0)
             _, singular, axes = np.linalg.svd(flat - center, full_matrices=False)
             scale = 1 / np.sqrt(singular**2 / len(flat) + 1e-6)
-            self._whitening = center, (axes.T * scale) @ axes
+            self._whitening = center, (axes.T * scale) @ axes, images.shape[1:]
         return self
 
     def __call__(self, images, seed):
@@ -184,7 +184,12 @@ class ClassicTransforms:
         if self.zca:
             if self._whitening is None:
                 raise ValueError("transforms with zca=True must be fitted first: fit(images).")
-            center, matrix = self._whitening
+            center, matrix, shape = self._whitening
+            if images.shape[1:] != shape:
+                raise ValueError(
+                    f"images must have the shape {shape} that the whitening was fitted to; got "
+                    f"{images.shape[1:]}."
+                )
             flat = (images.reshape(len(images), -1) - center) @ matrix
             images = flat.reshape(images.shape).astype("float32")
         for number, step in enumerate(self._steps):
@@ -213,11 +218,19 @@ def augment_by_factor(transforms, x, y, factor, seed):
         after copy, and their labels, (factor n,).
 
     Raises:
-        ValueError: if images, labels or factor are not as described.
+        ValueError: if images, labels, factor, or what `transforms` returns are not as described.
     """
     if not isinstance(factor, numbers.Integral) or factor < 1:
         raise ValueError(f"factor must be an integer of 1 or more; got {factor!r}.")
     x = checks.images(x)
     y = checks.labels(y, len(x))
-    copies = [transforms(x, seed=backend.subseed(seed, "copy", i)) for i in range(1, factor)]
+    copies = []
+    for i in range(1, factor):
+        # Its own to change.
+        new = np.asarray(transforms(x.copy(), seed=backend.subseed(seed, "copy", i)))
+        if new.shape != x.shape or not np.isfinite(new).all():
+            raise ValueError(
+                f"transforms must return as many images, {x.shape}, all finite; got {new.shape}."
+            )
+        copies.append(new)
     return np.concatenate([x, *copies]), np.tile(y, factor)

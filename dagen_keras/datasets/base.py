@@ -69,7 +69,7 @@ class Dataset:
 
     @functools.cached_property
     def fingerprint(self):
-        """16 hexadecimal digits that depend on the images and labels alone.
+        """16 hexadecimal digits that depend on the images, as bytes, and labels alone.
 
         Lazy images are not read for it: it is made from the hash that they have of each. It then
         differs from the fingerprint of an array of the same images.
@@ -122,6 +122,11 @@ def make_dataset(name, train, test, class_names, description, subjects=None):
         if y.max() >= most:
             limit = f"only {most} classes" if class_names else f"there are only {most} images"
             raise DataError(f"Dataset '{name}': label {y.max()} in the {part} part, but {limit}.")
+        if not isinstance(x, Pixels) and len(set(_hashes(x))) < len({i.tobytes() for i in x}):
+            raise DataError(
+                f"Dataset '{name}': some {part} images differ by less than a 255th, at which their "
+                "order and the dataset's fingerprint cannot tell them apart: raise their contrast."
+            )
         order = _canonical_order(x, y)
         parts += [Pixels(x.pixels[order]) if isinstance(x, Pixels) else x[order], y[order]]
         orders.append(order)
@@ -164,5 +169,8 @@ def canonical_order(hashes, y):
 
 
 def _canonical_order(x, y):
-    hashes = [image_hash(image.tobytes()) for image in to_bytes(x)]
-    return canonical_order(np.array(hashes, np.uint64), y)
+    return canonical_order(np.array(_hashes(x), np.uint64), y)
+
+
+def _hashes(x):
+    return [image_hash(image.tobytes()) for image in to_bytes(x)]

@@ -17,9 +17,12 @@ def named_classes(scores):
         Labels, int64 (n,).
 
     Raises:
-        ValueError: if scores are not (n, n_classes), or not finite.
+        ValueError: if scores are not (n, n_classes), of two classes at least, or not finite.
     """
-    return rows.matrix(scores, "scores").argmax(axis=1)
+    scores = rows.matrix(scores, "scores")
+    if scores.shape[1] < 2:
+        raise ValueError("scores must have a column for each class; one column names no class.")
+    return scores.argmax(axis=1)
 
 
 def balanced_accuracy(y_true, y_predicted):

@@ -79,7 +79,7 @@ class SampleMonitor(_Monitor):
             the real ones, shape (n_classes,).
         samples: at each look, images (n_classes kept, height, width, channels), class by class.
         collapsed: the classes whose relative diversity was below 0.5 at the last look. A warning
-            names them when training ends.
+            names them when training ends; another one those of which it cannot be told.
 
     Example:
         >>> monitor = SampleMonitor(x, y, every=5)
@@ -108,6 +108,14 @@ class SampleMonitor(_Monitor):
         if drawn != real:
             raise ValueError(f"the model's images have the shape {drawn}, the real ones {real}.")
         self.real = diversity(self.images, self.labels, self.model.n_classes)
+        self.real[self.real == 0] = np.nan
+        unknown = np.flatnonzero(np.isnan(self.real))
+        if len(unknown):
+            warnings.warn(
+                "whether these classes collapse cannot be told, as they have no two different real "
+                f"images: {', '.join(map(str, unknown))}.",
+                stacklevel=2,
+            )
 
     def look(self):
         """Draws and measures now."""
@@ -120,6 +128,8 @@ class SampleMonitor(_Monitor):
 
     @property
     def collapsed(self):
+        if not self.diversity:
+            raise ValueError("nothing is looked at yet: give the monitor to fit, as a callback.")
         return [int(c) for c in np.flatnonzero(self.diversity[-1] < COLLAPSED)]
 
     def on_train_end(self, logs=None):

@@ -117,7 +117,7 @@ def nearest_training_distance(generated, training):
 
     Raises:
         ValueError: if an array is empty or not finite, or an image of the one has another shape
-            than one of the other.
+            than one of the other, or is of bytes and the other of floats.
     """
     generated = rows.within(rows.finite(generated, "generated"), "generated")
     training = rows.within(rows.finite(training, "training"), "training")
@@ -125,6 +125,11 @@ def nearest_training_distance(generated, training):
         raise ValueError(
             "generated and training must hold images of the same shape; "
             f"got {generated.shape[1:]} and {training.shape[1:]}."
+        )
+    if generated.ndim == 4 and (generated.dtype.kind == "f") != (training.dtype.kind == "f"):
+        raise ValueError(
+            "generated and training must be of one scale, both bytes or both floats; got "
+            f"{generated.dtype} and {training.dtype}."
         )
     dtype = np.result_type(generated, training, np.float32)
     generated, training = (

@@ -132,8 +132,6 @@ class GAN(GenerativeModel):
             ValueError: if the optimizer clips by the global norm, which couples the players, or
                 there are metrics.
         """
-        if options.get("metrics") or options.get("weighted_metrics"):
-            raise ValueError("a GAN predicts nothing that metrics could judge: omit them.")
         super().compile(optimizer, **options)
         inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         if getattr(inner, "global_clipnorm", None):

@@ -37,13 +37,17 @@ class GenerativeModel(keras.Model):
         """Keras's `compile`; unless told otherwise, with what is fastest on this machine.
 
         Raises:
-            ValueError: if there is no optimizer, or a loss, which is the model's own.
+            ValueError: if there is no optimizer, a loss, which is the model's own, or a metric.
         """
         if optimizer is None:
             raise ValueError("compile needs an optimizer, such as 'adam'; got None.")
         for name in ("loss", "loss_weights"):
             if options.get(name) is not None:
                 raise ValueError(f"a {type(self).__name__} has a loss of its own: omit {name}.")
+        if options.get("metrics") or options.get("weighted_metrics"):
+            raise ValueError(
+                f"a {type(self).__name__} predicts nothing that metrics could judge: omit them."
+            )
         super().compile(optimizer, **{**backend.compile_options(), **options})
 
     def compile_from_config(self, config):
@@ -78,11 +82,17 @@ class GenerativeModel(keras.Model):
             ValueError: if the model cannot be trained on it.
         """
         images = self.checked_images(images)
-        for name, beside in (("y", y), ("sample_weight", sample_weight)):
-            if hasattr(beside, "__len__") and len(beside) != len(images):
+        if hasattr(y, "__len__") and len(y) != len(images):
+            raise ValueError(f"y must be one an image; got {len(y)} for {len(images)} images.")
+        if sample_weight is not None:
+            weights = checks.real(sample_weight, "sample_weight")
+            if weights.shape not in ((len(images),), (len(images), 1)):
                 raise ValueError(
-                    f"{name} must be one an image; got {len(beside)} for {len(images)} images."
+                    f"sample_weight must be one an image; got shape {weights.shape} for "
+                    f"{len(images)} images."
                 )
+            if not (np.isfinite(weights).all() and (weights >= 0).all()):
+                raise ValueError("sample_weight must be finite and 0 or more.")
         return images, y, sample_weight
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -131,10 +141,8 @@ class GenerativeModel(keras.Model):
             raise ValueError("fit needs images; got None.")
         epochs = checks.integer(epochs, "epochs")
         batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size")
-        if kwargs.get("class_weight") is not None and y is None and hasattr(x, "__array__"):
-            raise ValueError("class_weight needs labels beside the images: fit(images, labels).")
         callbacks = prepare_fit(self, callbacks)
-        beside = kwargs.get("sample_weight"), kwargs.get("validation_data")
+        beside = map(kwargs.get, ("sample_weight", "validation_data", "class_weight"))
         with inputs.checked(self, x, y, *beside) as (x, y, validation):
             if validation is not None:
                 kwargs["validation_data"] = validation

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from dagen_keras import backend
+from dagen_keras import backend, checks
 from dagen_keras.models.training import ShuffledBatches, build_optimizer
 
 
 @contextlib.contextmanager
-def checked(model, x, y=None, sample_weight=None, validation=None):
+def checked(model, x, y=None, sample_weight=None, validation=None, class_weight=None):
     """Yields `x`, `y` and `validation` for Keras; `model.checked_batch` looks at each batch.
 
     An array and a tensor are looked at as a whole, and what that returns is used. Batches are
@@ -26,16 +26,28 @@ def checked(model, x, y=None, sample_weight=None, validation=None):
         x: an array, a tensor, a `PyDataset`, a `tf.data.Dataset`, a generator, or another iterable.
         y, sample_weight: what stands beside an array or a tensor, or None.
         validation: what Keras takes as `validation_data`, or None.
+        class_weight: weights by label, which every batch then must have.
 
     Raises:
         ValueError: if a batch is refused, within whatever error Keras has made of it.
     """
+    if isinstance(x, list | tuple | dict):
+        if isinstance(x, dict) or len(x) != 1:
+            raise ValueError(
+                f"images must be an array, a tensor, or batches; got a {type(x).__name__} of "
+                f"{len(x)}. An array of several images is np.stack(images)."
+            )
+        x = x[0]  # As Keras has it.
     build_optimizer(model)
     refused, start = {}, [(variable, variable.value) for variable in _variables(model)]
 
     def look(number, batch, of=""):
         try:
-            model.checked_batch(*_parts(batch))
+            parts = _parts(batch)
+            if len(parts) > 2 and parts[1] is None is not parts[2]:
+                raise ValueError("Keras drops weights without labels: give any, such as zeros.")
+            _check_weighted(class_weight if not of else None, *parts[1:2])
+            model.checked_batch(*parts)
         except ValueError as error:
             refused[of, int(number)] = ValueError(f"{of}batch {int(number)}: {error}")
             raise refused[of, int(number)] from None
@@ -43,6 +55,7 @@ def checked(model, x, y=None, sample_weight=None, validation=None):
     try:
         if hasattr(x, "__array__"):
             x, y, *_ = model.checked_batch(ops.convert_to_numpy(x), y, sample_weight)
+            _check_weighted(class_weight, y)
             y = targets(x, y, sample_weight)
         else:
             x = _looked_at(x, look)
@@ -55,6 +68,16 @@ def checked(model, x, y=None, sample_weight=None, validation=None):
                 variable.assign(value)
         # Threads look at several at a time: what is told does not depend on which was first.
         raise refused[min(refused)] from None
+
+
+def _check_weighted(class_weight, y=None):
+    if class_weight is None:
+        return
+    if y is None:
+        raise ValueError("class_weight needs labels beside the images: fit(images, labels).")
+    wrong = [w for w in class_weight.values() if not 0 <= checks.number(w, "class_weight") < np.inf]
+    if wrong:
+        raise ValueError(f"class_weight must be finite and 0 or more; got {wrong[0]!r}.")
 
 
 def _variables(model):
@@ -72,7 +95,7 @@ def _looked_at(x, look):
         look(0, x[0])
     elif hasattr(x, "enumerate"):  # A `tf.data.Dataset`.
         return backend.watched(x, look)
-    elif hasattr(x, "__iter__") and not isinstance(x, list | tuple | dict):
+    elif hasattr(x, "__iter__"):
         look(0, next(iter(x)))
     return x
 

@@ -155,6 +155,8 @@ def metric_entries(x, latent_dim):
 
 
 def _hidden_layers(shape, hidden, name):
+    if not isinstance(hidden, list | tuple):
+        raise ValueError(f"hidden must list the units of each layer, such as (400,); got {hidden}.")
     inputs = keras.Input(shape, name=name)
     x = layers.Flatten()(inputs) if len(shape) > 1 else inputs
     for number, units in enumerate(hidden):

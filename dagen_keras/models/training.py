@@ -138,10 +138,12 @@ def fit_passes(
         Keras's `History`, with one entry a window.
 
     Raises:
-        ValueError: if a number is no integer of 1 or more.
+        ValueError: if a number is no integer of 1 or more, images are not finite, or labels are
+            not the model's, one an image.
     """
     _check_counts(passes=passes, batch_size=batch_size, windows=windows, patience=patience)
     arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    _check_labelled(model, arrays)
     if windows is None:
         windows = 1 if patience is None else passes
     window = -(-passes // min(windows, passes))
@@ -182,10 +184,13 @@ def fit_with_validation(model, train, validation, batch_size, epochs, patience, 
         Keras's `History`.
 
     Raises:
-        ValueError: if a number is no integer of 1 or more.
+        ValueError: if a number is no integer of 1 or more, images are not finite, or labels are
+            not the model's, one an image.
         NonFiniteLossError: if the loss becomes NaN or infinite; says where.
     """
     _check_counts(batch_size=batch_size, epochs=epochs, patience=patience)
+    _check_labelled(model, train)
+    _check_labelled(model, validation, "validation images")
     return model.fit(
         ShuffledBatches(train, batch_size, seed),
         epochs=epochs,
@@ -234,12 +239,16 @@ def fit_updates(
         Keras's `History`.
 
     Raises:
-        ValueError: if a number is no integer of 1 or more, or `updates` no multiple of `every`.
+        ValueError: if a number is no integer of 1 or more, `updates` no multiple of `every`, images
+            are not finite, or labels are not the model's, one an image.
         NonFiniteLossError: if the loss becomes NaN or infinite; says where.
     """
     _check_counts(batch_size=batch_size, updates=updates, every=every)
     if updates % every:
         raise ValueError(f"updates must be a multiple of every, {every}; got {updates}.")
+    _check_labelled(model, arrays)
+    if validation:
+        _check_labelled(model, validation, "validation images")
     steps = -(-len(arrays[0]) // batch_size)
     batches = ShuffledBatches(arrays, batch_size, seed, passes=-(-updates // steps))
 
@@ -257,6 +266,27 @@ def fit_updates(
         shuffle=False,
         verbose=0,
     )
+
+
+def _check_labelled(model, arrays, name="images"):
+    """What a classifier is given: a ReLU may make a number of NaN, and NumPy labels of 0.9.
+
+    A generative model looks at its batches itself.
+    """
+    from dagen_keras.models.generative import GenerativeModel
+
+    if isinstance(model, GenerativeModel):
+        return
+    images, *labels = arrays
+    bad = ~np.isfinite(images).reshape(len(images), -1).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{name} must be finite; {bad.sum()} of {len(images)} hold NaN or infinity, the first "
+            f"is image {int(np.argmax(bad))}."
+        )
+    n_classes = model.output_shape[-1]
+    if labels and n_classes > 1 and np.ndim(labels[0]) == 1:
+        checks.labels(labels[0], len(images), f"labels of {name}", n_classes)
 
 
 def _check_counts(**counts):
@@ -281,6 +311,11 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __init__(self, arrays, batch_size, seed=0, passes=1, once=False):
         super().__init__()
+        if len({len(array) for array in arrays}) > 1:
+            raise ValueError(
+                "arrays must have a row for each image; they have "
+                f"{' and '.join(str(len(array)) for array in arrays)} rows."
+            )
         self.arrays, self.batch_size, self.passes, self.once = arrays, batch_size, passes, once
         self.steps = -(-len(arrays[0]) // batch_size)
         self.rng = np.random.default_rng(seed)

@@ -233,6 +233,8 @@ class VAE(BaseVAE):
         )
         super().__init__(encoder, decoder, seed, divergence_name=name, **kwargs)
         self.divergence = divergence
+        if callable(divergence):
+            _check_divergence(divergence, self.latent_dim)
         self.lambda_ = self.add_weight(shape=(), initializer="ones", trainable=False, name="lambda")
         self.set_divergence_weight(divergence_weight)
 
@@ -260,6 +262,17 @@ class VAE(BaseVAE):
         first = _checked_weight(weight(0) if callable(weight) else weight)
         self.divergence_weight = weight
         self.lambda_.assign(first)
+
+
+def _check_divergence(divergence, latent_dim):
+    """Refuses what does not return a number for each image: broadcasting would hide it."""
+    zeros = ops.zeros((3, latent_dim))
+    shape = tuple(ops.shape(divergence(zeros, zeros)))
+    if shape != (3,):
+        raise ValueError(
+            "divergence must return a number for each image, (n,), of mean and log_var, each (n, "
+            f"{latent_dim}); of 3 images it returned the shape {shape}."
+        )
 
 
 def _checked_weight(weight):

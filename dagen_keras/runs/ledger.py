@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 from dagen_keras.checks import RunError
+from dagen_keras.runs import files
 
 
 class Ledger:
@@ -82,8 +83,11 @@ class Ledger:
         """Renames the file to `runs.jsonl.1.old` or the next free number; its new path."""
         if not self.path.exists():
             return None
+        return self.path.rename(self._free_name())
+
+    def _free_name(self):
         names = (self.path.with_name(f"{self.path.name}.{n}.old") for n in itertools.count(1))
-        return self.path.rename(next(name for name in names if not name.exists()))
+        return next(name for name in names if not name.exists())
 
     def set_aside_before(self, version: int) -> Path | None:
         """Sets the file aside if it has records of an earlier protocol; later ones stay.
@@ -95,11 +99,13 @@ class Ledger:
         current = [r for r in records if r.get("protocol_version", 0) >= version]
         if len(current) == len(records):
             return None
-        aside = self.set_aside()
+        # At no moment is a record in neither file.
+        aside = self._free_name()
+        files.write(aside, self.path.read_bytes())
         try:
-            self._append("".join(json.dumps(record) + "\n" for record in current))
+            files.write(self.path, "".join(json.dumps(record) + "\n" for record in current))
         except RunError:
-            aside.replace(self.path)
+            aside.unlink()
             raise
         return aside
 
@@ -172,5 +178,7 @@ def _parse(line):
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not {"key", "status", "values"} <= record.keys():
+        return None
+    if not all(isinstance(record[name], str) for name in ("key", "status")):
         return None
     return record if isinstance(record["values"], dict) else None

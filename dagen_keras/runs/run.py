@@ -177,7 +177,8 @@ class Run:
                 # What follows from these cells; a cell that failed is not tried twice.
                 tried = failed.keys() | left_out.keys()
                 missing = {k: cell for k, cell in self.missing().items() if k not in tried}
-            self.write_report(say)
+            if self.state().done or not left_out:
+                self.write_report(say)
         if left_out:
             say(
                 f"{self.study.key}: {len(left_out)} cells were not started, for want of time; "

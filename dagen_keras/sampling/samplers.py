@@ -6,6 +6,7 @@ each other's classes, and models of your own say what they offer.
 """
 
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,19 @@ class Sampler(BaseEstimator):
                 f"{', '.join(samplers_for(model)) or 'none of them'}."
             )
 
+    def _learnt_of(self, model):
+        """Keeps which model, in which state, this has learnt from; returns itself."""
+        self._weights = _weights_of(model)
+        return self
+
+    def _check_learnt_of(self, model):
+        """Refuses another model, such as that of another class, and one that was trained since."""
+        if self._weights != _weights_of(model):
+            raise ValueError(
+                f"the sampler {self} was fitted to another model, or before more training: call "
+                "fit(model, images)."
+            )
+
     def state(self) -> dict[str, np.ndarray]:
         """What `fit` learnt, as arrays."""
         return {}
@@ -84,6 +98,14 @@ class Sampler(BaseEstimator):
                 f"{self.learns_from} images first."
             )
         return getattr(self, name)
+
+
+def _weights_of(model):
+    """A number that tells a model's trained weights from others."""
+    found = 0
+    for variable in getattr(model, "trainable_variables", ()):
+        found = zlib.crc32(np.ascontiguousarray(ops.convert_to_numpy(variable)), found)
+    return found
 
 
 class LatentSampler(Sampler):
@@ -174,18 +196,19 @@ class GaussianMixture(LatentSampler):
         mixture = sklearn.mixture.GaussianMixture(n_components, random_state=seed).fit(codes)
         self.weights_, self.means_ = mixture.weights_, mixture.means_
         self.covariances_ = mixture.covariances_
-        return self
+        return self._learnt_of(model)
 
     def state(self):
         return {name: self._fitted(name) for name in ("weights_", "means_", "covariances_")}
 
     def restored(self, model, state):
         self.weights_, self.means_, self.covariances_ = state.values()
-        return self
+        return self._learnt_of(model)
 
     def points(self, model, n, seed):
         rng = np.random.default_rng(seed)
         chosen = rng.choice(len(self._fitted("weights_")), size=n, p=self.weights_)
+        self._check_learnt_of(model)
         noise = rng.standard_normal((n, self.means_.shape[1], 1))
         factors = np.linalg.cholesky(self.covariances_)
         return (self.means_[chosen] + (factors[chosen] @ noise)[..., 0]).astype("float32")
@@ -265,14 +288,14 @@ class SelectingSampler(Sampler):
     def fit(self, model, images, label=None, seed=0):
         self.check(model)
         self.discriminator_ = CalibratedDiscriminator(model, images, label, seed=seed)
-        return self
+        return self._learnt_of(model)
 
     def state(self):
         return self._fitted("discriminator_").state()
 
     def restored(self, model, state):
         self.discriminator_ = CalibratedDiscriminator.restored(model, **state)
-        return self
+        return self._learnt_of(model)
 
     def images(self, model: Any, labels: np.ndarray, seed: int) -> np.ndarray:
         """Images of the class that `fit` was given, one for each label."""
@@ -281,6 +304,7 @@ class SelectingSampler(Sampler):
             raise ValueError(
                 f"the sampler {self} was fitted to class {discriminator.label} and draws no other."
             )
+        self._check_learnt_of(model)
         # Of the model that asks: the weights of several classes may share one.
         images = self.select(discriminator.of(model), len(labels), seed).images
         if len(images) != len(labels):

@@ -530,6 +530,16 @@ def test_a_hostile_folder_is_refused_and_nothing_in_it_is_executed(two_classes, 
     assert not executed.exists()
 
 
+def test_equal_labels_are_one_class(two_classes):
+    x, y = two_classes
+    augmenter = _augmenter(epochs=1).fit(x, np.searchsorted(np.unique(y), y))
+    expected = augmenter.sample(2, 1, seed=1)
+    for label in (1.0, np.int8(1), True):
+        np.testing.assert_array_equal(augmenter.sample(2, label, seed=1), expected)
+    with pytest.raises(ValueError, match="unknown sampler ''"):
+        augmenter.sample(2, 1, sampler="")
+
+
 @pytest.mark.parametrize("damaged", ["augmenter.json", "model_0.keras", "sampler_0.npz"])
 @pytest.mark.parametrize("content", ["", "{}"])
 def test_a_damaged_file_is_told_by_the_folder(two_classes, tmp_path, damaged, content):

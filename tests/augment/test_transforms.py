@@ -155,6 +155,26 @@ def test_augment_by_factor_wants_a_label_an_image(images):
         augment_by_factor(ClassicTransforms(), images, np.zeros(19, int), 2, seed=0)
 
 
+def test_augment_by_factor_does_not_believe_a_transform(images):
+    before, labels = images.copy(), np.zeros(20, int)
+
+    def in_place(x, seed):
+        return np.subtract(1, x, out=x)
+
+    x, _ = augment_by_factor(in_place, images, labels, 2, 0)
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(x[:20], before)
+    for wrong in (lambda x, seed: x[:3], lambda x, seed: np.where(x > 0.5, np.nan, x)):
+        with pytest.raises(ValueError, match="transforms must return as many images"):
+            augment_by_factor(wrong, images, labels, 3, 0)
+
+
+def test_whitening_is_of_images_of_one_shape(rng):
+    transforms = ClassicTransforms(zca=True).fit(rng.random((20, 8, 8, 1)))
+    with pytest.raises(ValueError, match=r"must have the shape \(8, 8, 1\) that the whitening"):
+        transforms(rng.random((5, 4, 16, 1)), seed=0)
+
+
 def test_a_horizontal_flip_leaves_rows_where_they_are(rng):
     images = rng.random((40, 4, 4, 1), dtype="float32")
     flipped = ClassicTransforms(flip="horizontal")(images, seed=0)

@@ -162,6 +162,12 @@ def test_a_wrong_npz_is_refused_by_the_names_of_file_and_array(tmp_path, rng, re
     assert str(caught.value).count(str(path)) == 1
 
 
+def test_images_that_bytes_cannot_tell_apart_are_refused(tmp_path, rng):
+    _write_npz(tmp_path / "low.npz", rng, x_train=0.0019 * rng.random((30, 28, 28)))
+    with pytest.raises(datasets.DataError, match="some train images differ by less than a 255th"):
+        datasets.load("low", data_dir=tmp_path)
+
+
 def test_a_gap_in_the_labels_is_no_class(tmp_path, rng):
     _write_npz(tmp_path / "own.npz", rng, y_train=1 + np.arange(30) % 2, y_test=np.ones(20, int))
     with pytest.raises(datasets.DataError, match=r"no training image has the label 0; .* a gap"):

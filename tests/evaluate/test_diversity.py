@@ -64,6 +64,19 @@ def test_real_images_of_another_shape_are_refused_in_fit(rng):
         gan.fit(x, verbose=0, callbacks=monitor)
 
 
+def test_classes_of_which_collapse_cannot_be_told_are_named(rng):
+    x, y = rng.random((6, 8, 8, 1), dtype="float32"), np.array([0, 0, 0, 1, 2, 2])
+    x[5] = x[4]
+    gan = models.CGAN((8, 8, 1), 3, latent_dim=4, filters=2)
+    gan.compile(models.gan_optimizer())
+    monitor = SampleMonitor(x, y, per_class=2)
+    with pytest.raises(ValueError, match="nothing is looked at yet"):
+        _ = monitor.collapsed
+    with pytest.warns(UserWarning, match="cannot be told, .* images: 1, 2"):
+        gan.fit(x, y, verbose=0, callbacks=monitor)
+    assert np.isfinite(monitor.diversity[-1]).tolist() == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -161,6 +161,12 @@ def test_a_copy_is_at_distance_zero(rng, dtype):
     np.testing.assert_allclose(nearest_training_distance(generated, training), [0, 3], rtol=1e-6)
 
 
+def test_bytes_and_floats_are_not_of_one_scale(rng):
+    x = rng.random((5, 8, 8, 1))
+    with pytest.raises(ValueError, match="of one scale, both bytes or both floats; got uint8 and"):
+        nearest_training_distance((255 * x).astype("uint8"), x)
+
+
 def test_the_nearest_is_the_nearest_far_from_the_origin(rng):
     training, generated = rng.normal(size=(2, 50, 4))
     found = nearest_training_distance(generated + 1e8, training + 1e8)

@@ -47,6 +47,11 @@ def test_statistics_refuse_what_they_cannot_square():
         evaluate.FeatureStatistics().update(GOOD * 1e200)
 
 
+def test_one_column_names_no_class():
+    with pytest.raises(ValueError, match="one column names no class"):
+        evaluate.named_classes([[0.9], [0.1]])
+
+
 def test_counts_are_no_truth_values():
     with pytest.raises(ValueError, match="k must be an integer of 1 or more; got True"):
         evaluate.precision_recall(GOOD, GOOD, k=True)

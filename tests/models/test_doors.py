@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from models.test_keras_promises import CLASSES, LABELS, SHAPE, _compiled, every_model, every_vae
 
+from dagen_keras import models
 from dagen_keras.models.gan import GAN
 
 WRONG = {  # What is made of images, and what is said.
@@ -74,8 +75,68 @@ def test_labels_counts_and_nothing_are_refused_in_words(build, images):
             for door in (model.evaluate, model.train_on_batch, model.test_on_batch):
                 with pytest.raises(ValueError, match="labels must"):
                     door(images, labels)
-        with pytest.raises(ValueError, match="a GAN predicts nothing that metrics could judge"):
-            model.compile("adam", metrics=["accuracy"])
+    with pytest.raises(ValueError, match="predicts nothing that metrics could judge"):
+        model.compile("adam", metrics=["accuracy"])
+
+
+@every_model
+def test_a_list_of_images_is_one_array_or_none(build, images):
+    model = _compiled(build)
+    others = _others(model)
+    model.fit([images], *others, verbose=0)
+    for door in (model.fit, model.evaluate):
+        for wrong in ([255 * images], (255 * images,)):
+            with pytest.raises(ValueError, match=r"must be in \[0, 1\]; got 0 to 255"):
+                door(wrong, *others, verbose=0)
+        for wrong in ([*images], (images, images), {"images": images}, []):
+            with pytest.raises(ValueError, match="must be an array, a tensor, or batches; got a"):
+                door(wrong, *others, verbose=0)
+
+
+@every_vae
+def test_weights_that_are_none_are_refused(build, images):
+    model, n = _compiled(build), len(images)
+    start = model.get_weights()
+    for wrong in (-np.ones(n), np.full(n, np.nan), np.ones((n, 3)), np.ones(n - 1)):
+        with pytest.raises(ValueError, match="sample_weight must be"):
+            model.fit(images, sample_weight=wrong, verbose=0)
+    for wrong in (-1, np.inf):
+        with pytest.raises(ValueError, match="class_weight must be finite and 0 or more"):
+            model.fit(images, LABELS, class_weight=dict.fromkeys(range(CLASSES), wrong), verbose=0)
+    for batches in (images, models.ShuffledBatches((images,), 4), _Batches([(images,)])):
+        with pytest.raises(ValueError, match="class_weight needs labels beside the images"):
+            model.fit(batches, class_weight={0: 0.0}, verbose=0)
+    with pytest.raises(ValueError, match="Keras drops weights without labels"):
+        model.fit(_Batches([(images, None, np.zeros(n))]), verbose=0)
+    for one, other in zip(model.get_weights(), start, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class _Batches(keras.utils.PyDataset):
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+@pytest.mark.parametrize(
+    "divergence",
+    [lambda mean, log_var: mean**2, lambda mean, log_var: keras.ops.sum(mean)],
+    ids=["a dimension", "one"],
+)
+def test_a_divergence_that_is_not_one_an_image_is_refused(divergence):
+    with pytest.raises(ValueError, match="divergence must return a number for each image"):
+        models.dense_vae(2, SHAPE, (6,), divergence=divergence)
+
+
+def test_hidden_units_are_a_list():
+    with pytest.raises(ValueError, match="hidden must list the units of each layer, .*; got 8"):
+        models.dense_vae(2, SHAPE, 8)
 
 
 class _BeforeValidation(keras.callbacks.Callback):

@@ -275,3 +275,47 @@ def test_counts_are_integers_of_one_or_more(fit, names, value):
 def test_updates_are_whole_epochs():
     with pytest.raises(ValueError, match="updates must be a multiple of every, 4; got 6"):
         models.fit_updates(None, (np.zeros(4),), 2, updates=6, every=4)
+
+
+def _classifier():
+    model = models.conv_classifier(3, (8, 8, 1), (2,), ())
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+LABELS = np.arange(4) % 3
+FITS = {
+    "fit_passes": lambda model, arrays: models.fit_passes(model, arrays, 1, 2),
+    "fit_updates": lambda model, arrays: models.fit_updates(model, arrays, 2, 2, 1),
+    "validation": lambda model, arrays: models.fit_updates(
+        model, (np.zeros((4, 8, 8, 1)), LABELS), 2, 2, 1, validation=arrays
+    ),
+    "fit_with_validation": lambda model, arrays: models.fit_with_validation(
+        model, arrays, (np.zeros((4, 8, 8, 1)), LABELS), 2, 1, 1
+    ),
+    "its validation": lambda model, arrays: models.fit_with_validation(
+        model, (np.zeros((4, 8, 8, 1)), LABELS), arrays, 2, 1, 1
+    ),
+}
+
+
+@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
+def test_what_a_classifier_is_given_are_finite_images_and_a_label_each(fit, images):
+    model = _classifier()
+    broken = images.copy()
+    broken[2, 0, 0, 0] = np.nan
+    wrong = {
+        "1 of 4 hold NaN or infinity, the first is image 2": (broken, LABELS),
+        "must be one an image; got 12 for 4": (images, np.tile(LABELS, 3)),
+        "must be one an image; got 3 for 4": (images, LABELS[:3]),
+        "must be integers; got dtype float64": (images, LABELS + 0.5),
+        "must be below 3, the number of classes; got 3": (images, LABELS + 1),
+    }
+    for message, arrays in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            fit(model, arrays)
+
+
+def test_batches_are_of_as_many_rows(images):
+    with pytest.raises(ValueError, match="a row for each image; they have 4 and 8 rows"):
+        models.ShuffledBatches((images, np.zeros(8)), 2)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dagen_keras.runs import Ledger, RunError
+from dagen_keras.runs import Ledger, RunError, files
 
 
 def _record(key, **values):
@@ -66,6 +66,7 @@ def test_a_whole_last_line_without_its_newline_is_kept(ledger):
     [
         "hello",
         '{"key": 1}',
+        '{"key": [1], "status": "done", "values": {}}',
         '{"key": "a", "status": "done", "values": [1]}',
         "[1, 2]",
         '"text"',
@@ -144,3 +145,30 @@ def test_merge_adds_each_line_once_and_drops_a_torn_one(ledger, tmp_path):
     assert list(ledger.read()) == ["a", "b", "c", "d"]
     assert len(ledger.lines()) == 4
     assert other.path.read_bytes() == there
+
+
+def test_setting_aside_is_at_no_moment_a_loss(ledger, monkeypatch):
+    """Of a kill after each write of a file."""
+    for key in "de":
+        ledger.append({**_record(key), "protocol_version": 2})
+    content, write = ledger.path.read_text(), files.write
+
+    class Killed(BaseException):
+        pass
+
+    for last in (1, 2):
+        left = [last]
+
+        def killed(path, content, left=left):
+            write(path, content)
+            left[0] -= 1
+            if not left[0]:
+                raise Killed
+
+        monkeypatch.setattr(files, "write", killed)
+        with pytest.raises(Killed):
+            ledger.set_aside_before(2)
+        assert ledger.read().keys() >= {"d", "e"}
+    aside = sorted(ledger.path.parent.glob("*.old"))
+    assert [path.read_text() for path in aside] == [content, content]
+    assert list(ledger.read()) == ["d", "e"]

@@ -73,6 +73,27 @@ def test_a_gaussian_mixture_draws_from_the_codes_of_the_images_it_was_fitted_to(
     np.testing.assert_array_equal(state.points(Plain(), 9, 3), sampler.points(Plain(), 9, 3))
 
 
+@pytest.mark.parametrize("kind", ["VAE", "CGAN"])
+def test_what_a_sampler_has_learnt_of_one_model_is_not_used_for_another(kind, rng):
+    images = rng.random((30, 8, 8, 1), dtype="float32")
+    if kind == "VAE":
+        first, second = (models.dense_vae(2, (8, 8, 1), (6,)) for _ in range(2))
+        sampler = sampling.GaussianMixture(2)
+    else:
+        first, second = (models.CGAN((8, 8, 1), latent_dim=2, filters=2) for _ in range(2))
+        sampler = sampling.MetropolisHastings(chain_length=2)
+    sampler.fit(first, images, 0)
+    first.generate(2, 0, sampler)
+    with pytest.raises(ValueError, match="was fitted to another model, or before more training"):
+        second.generate(2, 0, sampler)
+    again = type(sampler)().restored(second, sampler.state())
+    second.generate(2, 0, again)
+    first.compile("adam")
+    first.fit(images, verbose=0)
+    with pytest.raises(ValueError, match="was fitted to another model, or before more training"):
+        first.generate(2, 0, sampler)
+
+
 def test_a_gaussian_mixture_has_no_more_components_than_images(rng):
     sampler = sampling.GaussianMixture(10).fit(Plain(), rng.random((4, 1, 1, 3)))
     assert len(sampler.weights_) == 4
