@@ -1,4 +1,4 @@
-"""`python -m dagen_keras run KEY`: a paper's grid without Jupyter."""
+"""`python -m dagen_keras`: papers' grids without Jupyter, and images of one's own."""
 
 import sys
 

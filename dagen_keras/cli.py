@@ -1,7 +1,8 @@
-"""The command line: `run_all.py`, `python -m dagen_keras run` and `merge`."""
+"""The command line: `run_all.py`, and `python -m dagen_keras run`, `merge` and `augment`."""
 
 import argparse
 import collections
+import importlib
 import importlib.util
 import itertools
 import math
@@ -11,14 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from dagen_keras.augment import command
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
-
-try:
-    from dagen_keras.runs.lock import writer
-    from dagen_keras.study.study import PROFILES
-except ModuleNotFoundError as error:
-    raise SystemExit(f"{error}: the papers need pip install 'dagen-keras[papers]'.") from None
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 LONG = ("overnight", "paper")  # Profiles whose cells take minutes.
@@ -37,6 +33,7 @@ def run_all(argv=None, root=None):
         The exit status: 0, or 1 if a cell or a notebook failed, 2 for a wrong call, 130 after
         Ctrl-C.
     """
+    _check_installed()
     root = Path(root or Path.cwd())
     parser = _parser("run_all.py", "Reproduce the papers: grids, notebooks, tables, figures.")
     parser.add_argument("--list", action="store_true", help="list the papers and stop")
@@ -44,7 +41,7 @@ def run_all(argv=None, root=None):
 
 
 def main(argv=None):
-    """`python -m dagen_keras run`, papers' grids without Jupyter, and `merge`, of ledgers."""
+    """`python -m dagen_keras`: `run` and `merge` of papers, `augment` for images of one's own."""
     parser = argparse.ArgumentParser(prog="python -m dagen_keras")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_arguments(commands.add_parser("run", help="run papers' grids into the ledger"))
@@ -52,8 +49,22 @@ def main(argv=None):
     merge.add_argument("ledgers", nargs="+", type=Path, metavar="LEDGER", help="runs.jsonl files")
     merge.add_argument("--profile", help="default: that of the path <profile>/<paper>/runs.jsonl")
     merge.add_argument("--results", type=Path, help="results directory; default: results/")
+    command.add_augment(commands)
     options = parser.parse_args(argv)
-    return _guarded({"run": _run_grids, "merge": _merge}[options.command], options)
+    if options.command in ("run", "merge"):
+        _check_installed()
+    action = {"run": _run_grids, "merge": _merge, "augment": command.augment}[options.command]
+    return _guarded(action, options)
+
+
+def _check_installed():
+    """Ends where what only the papers need is not installed."""
+    for name in ("filelock", "pydantic"):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            text = f"{error}: the papers need pip install 'dagen-keras[papers]'."
+            raise SystemExit(text) from None
 
 
 def _parser(prog, description):
@@ -65,7 +76,7 @@ def _parser(prog, description):
 def _add_arguments(parser):
     parser.add_argument("keys", nargs="*", metavar="KEY", help="papers; default: all")
     parser.add_argument(
-        "--profile", default="quick", help=f"one of {', '.join(PROFILES)}; default: quick"
+        "--profile", default="quick", help="smoke, quick, overnight or paper; default: quick"
     )
     parser.add_argument("--results", type=Path, help="results directory; default: results/")
     parser.add_argument(
@@ -155,12 +166,12 @@ def _guarded(action, *arguments):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return action(*arguments)
-    except (RunError, DataError, OSError) as error:
+    except (RunError, DataError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         print(
-            "\ninterrupted. Every finished cell is in the ledger; the same command goes on.",
+            "\ninterrupted. What is finished is kept; the same command goes on.",
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
@@ -285,6 +296,7 @@ def _compute(run, options, deadline):
 
 def _merge(options):
     from dagen_keras import papers, runs
+    from dagen_keras.runs.lock import writer
 
     for path in options.ledgers:
         if not path.is_file():

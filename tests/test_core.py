@@ -48,7 +48,7 @@ def test_the_core_is_imported_and_used_without_the_rest():
 
 
 def test_what_the_papers_need_is_said():
-    done = _run("import dagen_keras.cli")
+    done = _run("from dagen_keras import cli; cli.main(['run'])")
     assert done.returncode == 1
     assert "the papers need pip install 'dagen-keras[papers]'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -2,7 +2,7 @@
 
 import functools
 import numbers
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class Augmenter(BaseOverSampler):
             that the model is not trained on; as many images at least as the sampler needs.
         random_state: an integer fixes weights, noise, held-out images, and what `fit_resample`
             adds.
+        callbacks: Keras callbacks of each training; they are not saved.
 
     Attributes:
         classes_: the labels that have a model: all after `fit`, those filled up after
@@ -89,6 +90,7 @@ class Augmenter(BaseOverSampler):
         image_shape: tuple[int, int, int] | None = None,
         held_out: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         super().__init__(sampling_strategy=sampling_strategy)
         self.model = model
@@ -101,6 +103,7 @@ class Augmenter(BaseOverSampler):
         self.image_shape = image_shape
         self.held_out = held_out
         self.random_state = random_state
+        self.callbacks = callbacks
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> "Augmenter":
         """Trains one model for each class of `y`, or a conditional one for all.
@@ -274,7 +277,7 @@ class Augmenter(BaseOverSampler):
             # A GAN may have a schedule by epochs.
             windows=None if model.loss_tells else self.epochs,
             patience=self.patience,
-            callbacks=[StopOnNonFiniteLoss(what)],
+            callbacks=[StopOnNonFiniteLoss(what), *self.callbacks],
         )
 
     def _hold_out(self, sampler, labels, classes, seed):

@@ -8,8 +8,8 @@ import os
 import warnings
 from pathlib import Path
 
+from dagen_keras import files
 from dagen_keras.checks import RunError
-from dagen_keras.runs import files
 
 
 class Ledger:

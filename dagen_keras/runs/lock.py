@@ -10,8 +10,8 @@ from pathlib import Path
 
 import filelock
 
+from dagen_keras import files
 from dagen_keras.checks import RunError
-from dagen_keras.runs import files
 
 try:
     import fcntl

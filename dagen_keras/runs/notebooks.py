@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from dagen_keras import files
 from dagen_keras.checks import RunError
-from dagen_keras.runs import files
 
 PROJECT = Path(__file__).parents[2]
 EXECUTED, BEGUN = "notebook.ipynb", ".notebook.ipynb"

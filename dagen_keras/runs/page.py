@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from dagen_keras.runs import files
+from dagen_keras import files
 
 PARTS = {"tables": ".csv", "figures": ".png"}  # Folders of a report, and what their files end in.
 

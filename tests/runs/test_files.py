@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from runs.toy import STUDY
 
-from dagen_keras.runs import Ledger, Run, RunError, files
+from dagen_keras import files
+from dagen_keras.runs import Ledger, Run, RunError
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "dagen_keras").rglob("*.py")), ROOT / "run_all.py"]

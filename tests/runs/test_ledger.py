@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from dagen_keras.runs import Ledger, RunError, files
+from dagen_keras import files
+from dagen_keras.runs import Ledger, RunError
 
 
 def _record(key, **values):

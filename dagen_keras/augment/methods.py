@@ -1,0 +1,125 @@
+"""Ways to more images by their names, with settings that suit some hundred small images."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from dagen_keras import models
+from dagen_keras.augment.augmenter import Augmenter
+from dagen_keras.augment.transforms import ClassicTransforms
+
+BATCH = 64
+LARGEST_SIDE = 128  # Of the images that the models here are for.
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to more images.
+
+    Attributes:
+        title: what it is called in a sentence.
+        fewest: different images that a class must have.
+        build: a function `build(image_shape=...)` that returns a new model of one class, or with
+            `n_classes` too one of all; None for a method without a model.
+        sampler: the name of how images are drawn from the model.
+        conditional: whether one model is trained on all classes.
+        updates: training steps of a model, unless told otherwise.
+    """
+
+    title: str
+    fewest: int
+    build: Callable | None = None
+    sampler: str = "prior"
+    conditional: bool = False
+    updates: int = 1000
+
+    @property
+    def generative(self) -> bool:
+        return self.build is not None
+
+    def passes(self, n: int, updates: int) -> int:
+        """How often n images are seen in so many updates, at least."""
+        return -(-updates // -(-n // BATCH))
+
+    def steps(self, n: int, updates: int) -> int:
+        """The updates that these passes take."""
+        return self.passes(n, updates) * -(-n // BATCH)
+
+    def reusable(self, image_shape: tuple[int, int, int]) -> Callable:
+        """What an `Augmenter` builds its models by; those of one class are compiled once."""
+        if self.conditional:
+            return self.build
+        build = functools.partial(self.build, image_shape=image_shape)
+        return models.ReusableModel(build, optimizer=_adam)
+
+    def augmenter(
+        self,
+        model: Callable,
+        n: int,
+        seed: int,
+        updates: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> Augmenter:
+        """An `Augmenter` of such a `reusable` model for a training on n images."""
+        return Augmenter(
+            model,
+            self.sampler,
+            conditional=self.conditional,
+            epochs=self.passes(n, updates or self.updates),
+            batch_size=BATCH,
+            optimizer=models.gan_optimizer,
+            random_state=seed,
+            callbacks=callbacks,
+        )
+
+    def made_of(self, images: np.ndarray, n: int, seed: int) -> np.ndarray:
+        """`n` images made of these, of one class, without a model: each is taken equally often."""
+        rng = np.random.default_rng(seed)
+        turns = [rng.permutation(len(images)) for _ in range(-(-n // len(images)))]
+        chosen = images[np.concatenate([*turns, []]).astype(int)[:n]]
+        return transforms()(chosen, seed) if self is METHODS["transforms"] and n else chosen
+
+
+def transforms() -> ClassicTransforms:
+    """Small turns, shifts and scales, which leave most things what they are."""
+    return ClassicTransforms(rotation=10, width_shift=0.1, height_shift=0.1, zoom=0.1)
+
+
+def _adam() -> Any:
+    return keras.optimizers.Adam(1e-3)
+
+
+def _small(build, **settings):
+    return functools.partial(build, **settings)
+
+
+METHODS = {
+    "vae": Method("a VAE of each class", 10, _small(models.conv_vae, latent_dim=8, filters=32)),
+    "rhvae": Method(
+        "an RHVAE of each class",
+        10,
+        _small(models.chadebec_rhvae, latent_dim=2),
+        sampler="hmc",
+    ),
+    "acgan": Method(
+        "an AC-GAN of all classes",
+        10,
+        _small(models.ACGAN, latent_dim=64, filters=32),
+        conditional=True,
+        updates=3000,
+    ),
+    "mh-gan": Method(
+        "an AC-GAN of all classes whose images Metropolis-Hastings selects",
+        20,
+        _small(models.ACGAN, latent_dim=64, filters=32),
+        sampler="metropolis_hastings",
+        conditional=True,
+        updates=3000,
+    ),
+    "transforms": Method("small turns, shifts and scales", 1),
+    "duplicates": Method("duplicates", 1),
+}
