@@ -217,10 +217,10 @@ def training_set(cell, bench):
     return *map(np.concatenate, zip((x, y), new, strict=True)), augmenter
 
 
-def predictions(cell, bench, x, y, marks, tested):
+def predictions(cell, bench, x, y, marks, tested, precision="float32"):
     """The classes that one CNN, trained on (x, y), gives `tested` after each of these updates."""
     network = models.conv_classifier, bench.data(cell.dataset).n_classes, x.shape[1:]
-    network = bench.classifier(*network, precision=cell.classifier.precision)
+    network = bench.classifier(*network, precision=precision)
     model = network.fresh(backend.subseed(cell.seed, "classifier"))
     passes, order = -(-max(marks) * BATCH // len(x)), backend.subseed(cell.seed, "batches")
     batches, found = models.ShuffledBatches((x, y), BATCH, order, passes), {}
@@ -244,7 +244,7 @@ def table2(cell, bench):
     x, y, augmenter = training_set(cell, bench)
     at_epochs = budgets.epochs * -(-len(x) // BATCH)
     marks = (at_epochs, budgets.updates, *budgets.looked_at)
-    found = predictions(cell, bench, x, y, marks, tested)
+    found = predictions(cell, bench, x, y, marks, tested, budgets.precision)
     accuracy = {mark: float((predicted == labels).mean()) for mark, predicted in found.items()}
     values = {
         "accuracy": accuracy[at_epochs],
