@@ -20,6 +20,7 @@ from dagen_keras.evaluate.neighbors import (
     precision_recall,
 )
 from dagen_keras.evaluate.probabilities import inception_score
+from dagen_keras.evaluate.resampled import Resampled, corrected_resampled_t
 from dagen_keras.evaluate.sensitivity import detectable, power
 from dagen_keras.evaluate.signed_rank import (
     ALPHA,
@@ -44,6 +45,8 @@ _WITH_KERAS = {
 }
 
 __all__ = [
+    "Resampled",
+    "corrected_resampled_t",
     "ALPHA",
     "MINIMUM_PAIRS",
     "FeatureSpace",
