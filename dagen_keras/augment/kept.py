@@ -31,7 +31,7 @@ class KeptModels:
         rows = [np.isin(found.labels, part) for part in parts]
         updates = asked["updates"] or method.updates
         steps = [method.steps(int(n), updates) for n in map(np.count_nonzero, rows)]
-        model = method.reusable(found.images.shape[1:])  # Compiled once for all classes.
+        model = method.reusable(found.images.shape[1:], len(found.classes))
         with tqdm(total=sum(steps), desc="training", unit="step", disable=not progress) as bar:
             for number, (part, of_part) in enumerate(zip(parts, rows, strict=True)):
                 place = self.path / str(number)
@@ -107,14 +107,14 @@ class SavedModels(KeptModels):
             raise RunError(f"the models in '{saved}' cannot be read: {error}{hint}") from error
         return found
 
-    def check(self, found):
-        """Refuses images or classes that these models are not of."""
-        if found.images.shape[1:] != self.image_shape:
+    def check(self, image_shape, wanted):
+        """Refuses images that these models are not of, and classes that are to be drawn."""
+        if image_shape != self.image_shape:
             raise RunError(
-                f"the saved models are of images {self.image_shape}; these are "
-                f"{found.images.shape[1:]}: --size and --channels change them."
+                f"the saved models are of images {self.image_shape}; these are {image_shape}: "
+                "--size and --channels change them."
             )
-        unknown = [name for name in found.classes if name not in self.parts]
+        unknown = [name for name, n in wanted.items() if n and name not in self.parts]
         if unknown:
             raise RunError(
                 f"the saved models know no class '{unknown[0]}'; they know {', '.join(self.parts)}."

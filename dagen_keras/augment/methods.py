@@ -28,6 +28,7 @@ class Method:
         sampler: the name of how images are drawn from the model.
         conditional: whether one model is trained on all classes.
         updates: training steps of a model, unless told otherwise.
+        change: of a method without a model, `change(images, seed)`; None: images as they are.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Method:
     sampler: str = "prior"
     conditional: bool = False
     updates: int = 1000
+    change: Callable[[np.ndarray, int], np.ndarray] | None = None
 
     @property
     def generative(self) -> bool:
@@ -49,16 +51,17 @@ class Method:
         """The updates that these passes take."""
         return self.passes(n, updates) * -(-n // BATCH)
 
-    def reusable(self, image_shape: tuple[int, int, int]) -> Callable:
-        """What an `Augmenter` builds its models by; those of one class are compiled once."""
-        if self.conditional:
-            return self.build
-        build = functools.partial(self.build, image_shape=image_shape)
-        return models.ReusableModel(build, optimizer=_adam)
+    def reusable(self, image_shape: tuple[int, int, int], n_classes: int) -> models.ReusableModel:
+        """Its model, compiled once for all trainings; of all classes if it is conditional."""
+        settings = {"n_classes": n_classes} if self.conditional else {}
+        return models.ReusableModel(
+            functools.partial(self.build, image_shape=image_shape, **settings),
+            optimizer=models.gan_optimizer if self.conditional else _adam,
+        )
 
     def augmenter(
         self,
-        model: Callable,
+        model: models.ReusableModel,
         n: int,
         seed: int,
         updates: int | None = None,
@@ -71,55 +74,52 @@ class Method:
             conditional=self.conditional,
             epochs=self.passes(n, updates or self.updates),
             batch_size=BATCH,
-            optimizer=models.gan_optimizer,
             random_state=seed,
             callbacks=callbacks,
         )
 
     def made_of(self, images: np.ndarray, n: int, seed: int) -> np.ndarray:
-        """`n` images made of these, of one class, without a model: each is taken equally often."""
+        """`n` images, 1 or more, of these of one class, each taken equally often, and changed."""
         rng = np.random.default_rng(seed)
         turns = [rng.permutation(len(images)) for _ in range(-(-n // len(images)))]
-        chosen = images[np.concatenate([*turns, []]).astype(int)[:n]]
-        return transforms()(chosen, seed) if self is METHODS["transforms"] and n else chosen
+        chosen = images[np.concatenate(turns)[:n]]
+        return chosen if self.change is None else self.change(chosen, seed)
 
 
-def transforms() -> ClassicTransforms:
+def _moved(images, seed):
     """Small turns, shifts and scales, which leave most things what they are."""
-    return ClassicTransforms(rotation=10, width_shift=0.1, height_shift=0.1, zoom=0.1)
+    return ClassicTransforms(rotation=10, width_shift=0.1, height_shift=0.1, zoom=0.1)(images, seed)
 
 
 def _adam() -> Any:
     return keras.optimizers.Adam(1e-3)
 
 
-def _small(build, **settings):
-    return functools.partial(build, **settings)
-
-
 METHODS = {
-    "vae": Method("a VAE of each class", 10, _small(models.conv_vae, latent_dim=8, filters=32)),
+    "vae": Method(
+        "a VAE of each class", 10, functools.partial(models.conv_vae, latent_dim=8, filters=32)
+    ),
     "rhvae": Method(
         "an RHVAE of each class",
         10,
-        _small(models.chadebec_rhvae, latent_dim=2),
+        functools.partial(models.chadebec_rhvae, latent_dim=2),
         sampler="hmc",
     ),
     "acgan": Method(
         "an AC-GAN of all classes",
         10,
-        _small(models.ACGAN, latent_dim=64, filters=32),
+        functools.partial(models.ACGAN, latent_dim=64, filters=32),
         conditional=True,
         updates=3000,
     ),
     "mh-gan": Method(
         "an AC-GAN of all classes whose images Metropolis-Hastings selects",
         20,
-        _small(models.ACGAN, latent_dim=64, filters=32),
+        functools.partial(models.ACGAN, latent_dim=64, filters=32),
         sampler="metropolis_hastings",
         conditional=True,
         updates=3000,
     ),
-    "transforms": Method("small turns, shifts and scales", 1),
+    "transforms": Method("small turns, shifts and scales", 1, change=_moved),
     "duplicates": Method("duplicates", 1),
 }

@@ -74,13 +74,12 @@ def produce(
     """
     if (per_class is None) == (not balance):
         raise RunError("say how many images: either per_class (--per-class N) or balance.")
-    source, output = Path(source).expanduser(), Path(output).expanduser()
+    # A path such as "." has no name until it is absolute.
+    source, output = (Path(os.path.abspath(Path(p).expanduser())) for p in (source, output))
     check_output(source, output, force)
     models = SavedModels.of(saved) if saved is not None else None
     method = _method(method, models)
     found = _read(source, size, channels, METHODS[method], say)
-    if models is not None:
-        models.check(found)
     counts = collections.Counter(found.labels.tolist())
     if per_class is not None:
         wanted = dict.fromkeys(found.classes, checks.integer(per_class, "per_class"))
@@ -88,6 +87,8 @@ def produce(
         wanted = {name: max(counts.values()) - counts[name] for name in found.classes}
         if not any(wanted.values()):
             raise RunError("all classes are of one size: there is nothing to balance.")
+    if models is not None:
+        models.check(found.images.shape[1:], wanted)
     asked = {
         "method": method,
         "seed": checks.integer(seed, "seed", least=0),
@@ -192,9 +193,9 @@ def _draw(found, wanted, method, seed, fitted, progress):
     made, classes, images = {}, {}, []
     x = found.images.astype("float32") / 255
     for label, n in tqdm(wanted.items(), desc="drawing", unit="class", disable=not progress):
-        real, of_class = x[found.labels == label], backend.subseed(seed, "images", label)
         if n == 0:
             continue
+        real, of_class = x[found.labels == label], backend.subseed(seed, "images", label)
         if METHODS[method].generative:
             new = fitted.augmenter(label).sample(n, label, of_class)
         else:

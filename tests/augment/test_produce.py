@@ -120,6 +120,19 @@ def test_saved_models_are_used_without_training(source, tmp_path, monkeypatch):
     _same(_images(tmp_path / "third"), _images(first))
 
 
+def test_saved_models_need_not_know_a_class_that_lacks_nothing(source, tmp_path):
+    produce(source, tmp_path / "first", "vae", balance=True, progress=False)  # Of one class alone.
+    produce(source, tmp_path / "out", saved=tmp_path / "first", balance=True, progress=False)
+    _same(_images(tmp_path / "out"), _images(tmp_path / "first"))
+
+
+def test_here_is_a_folder_too(source, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    produce(source, ".", "duplicates", per_class=1, progress=False)
+    assert len(_images(tmp_path / "out")) == 2
+
+
 def test_saved_models_of_other_images_are_refused(source, tmp_path, capsys):
     produce(source, tmp_path / "first", "vae", per_class=2, progress=False)
     command = [source, tmp_path / "out", "--saved", tmp_path / "first", "--per-class", 2]
