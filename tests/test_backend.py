@@ -99,3 +99,26 @@ def test_compiled_takes_arrays_of_any_shape_and_settings_of_python(rng):
             np.testing.assert_allclose(result, expected, rtol=1e-6)
     # Once for each pair of a shape and settings.
     assert len(traces) == 3
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="is about TensorFlow")
+def test_pipelines_end_as_soon_as_they_are_used_up(monkeypatch):
+    """tf.data's own tuning is off inside the block, and on again after it."""
+    import tensorflow as tf
+
+    begun, begin = [], tf.data.Dataset.__iter__
+
+    def watched(dataset):
+        begun.append(dataset.options().autotune.enabled)
+        return begin(dataset)
+
+    monkeypatch.setattr(tf.data.Dataset, "__iter__", watched)
+    monkeypatch.setattr(backend, "_begin_pipeline", lambda: watched)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2), "float32")
+    with pytest.raises(KeyError), backend.prompt_pipelines():
+        model.fit(x, x[:, :1], epochs=2, verbose=0)
+        raise KeyError
+    assert set(begun) == {False}
+    assert tf.data.Dataset.__iter__ is watched

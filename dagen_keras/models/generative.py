@@ -123,6 +123,7 @@ class GenerativeModel(keras.Model):
             )
         return images
 
+    @backend.prompt_pipelines()
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
     ):
@@ -157,6 +158,7 @@ class GenerativeModel(keras.Model):
                 kwargs = {"steps_per_epoch": x.steps, "shuffle": False}
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
+    @backend.prompt_pipelines()
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Keras's `evaluate`; refuses what `fit` refuses."""
         if kwargs.get("_use_cached_eval_dataset"):  # From `fit`, which has looked at it.

@@ -109,6 +109,7 @@ def set_state(model, state):
     return model
 
 
+@backend.prompt_pipelines()
 def fit_passes(
     model, arrays, passes, batch_size, seed=0, windows=None, patience=None, callbacks=()
 ):
@@ -169,6 +170,7 @@ def fit_passes(
     )
 
 
+@backend.prompt_pipelines()
 def fit_with_validation(model, train, validation, batch_size, epochs, patience, seed=0):
     """A classifier's `fit` until the validation loss stops falling; the best weights are kept.
 
@@ -206,6 +208,7 @@ def fit_with_validation(model, train, validation, batch_size, epochs, patience, 
     )
 
 
+@backend.prompt_pipelines()
 def fit_updates(
     model,
     arrays,

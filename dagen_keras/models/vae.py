@@ -88,6 +88,7 @@ class BaseVAE(GenerativeModel):
     def image_shape(self) -> tuple[int, int, int]:
         return self.encoder.input_shape[1:]
 
+    @backend.prompt_pipelines()
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Keras's `predict`; refuses bad images."""
         with inputs.checked(self, x) as (x, *_):

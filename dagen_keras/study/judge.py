@@ -92,6 +92,7 @@ def partition(cell, bench: Bench):
 def judge_of(cell, bench: Bench) -> Judge:
     """The judge of a cell's dataset, trained once a process on all but the reserved images."""
 
+    @backend.prompt_pipelines()
     def train():
         data, images, kept = partition(cell, bench)
         network = bench.classifier(models.conv_classifier, data.n_classes, data.image_shape)

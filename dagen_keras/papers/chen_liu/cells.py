@@ -217,6 +217,7 @@ def training_set(cell, bench):
     return *map(np.concatenate, zip((x, y), new, strict=True)), augmenter
 
 
+@backend.prompt_pipelines()
 def predictions(cell, bench, x, y, marks, tested, precision="float32"):
     """The classes that one CNN, trained on (x, y), gives `tested` after each of these updates."""
     network = models.conv_classifier, bench.data(cell.dataset).n_classes, x.shape[1:]

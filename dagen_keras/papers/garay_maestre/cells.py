@@ -174,6 +174,7 @@ class ScoreEveryEpoch(keras.callbacks.Callback):
         logs |= {f"test_{name}": value for name, value in self.rows[-1].items()}
 
 
+@backend.prompt_pipelines()
 def _train(cell, bench, batches, updates, pool, synthetic, *callbacks, precision="float32"):
     """A classifier after (steps, times): `times` epochs of so many steps on `batches` of a stream.
 
