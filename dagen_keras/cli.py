@@ -1,4 +1,4 @@
-"""The command line: `run_all.py`, and `python -m dagen_keras run`, `merge` and `augment`."""
+"""The command line: `run_all.py`, and `python -m dagen_keras run`, `merge`, `augment`, ..."""
 
 import argparse
 import collections
@@ -7,7 +7,6 @@ import importlib.util
 import itertools
 import math
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -41,7 +40,7 @@ def run_all(argv=None, root=None):
 
 
 def main(argv=None):
-    """`python -m dagen_keras`: `run` and `merge` of papers, `augment` for images of one's own."""
+    """`python -m dagen_keras`: papers (`run`, `merge`), one's own images (`augment`, `compare`)."""
     parser = argparse.ArgumentParser(prog="python -m dagen_keras")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_arguments(commands.add_parser("run", help="run papers' grids into the ledger"))
@@ -50,11 +49,13 @@ def main(argv=None):
     merge.add_argument("--profile", help="default: that of the path <profile>/<paper>/runs.jsonl")
     merge.add_argument("--results", type=Path, help="results directory; default: results/")
     command.add_augment(commands)
+    command.add_compare(commands)
     options = parser.parse_args(argv)
     if options.command in ("run", "merge"):
         _check_installed()
-    action = {"run": _run_grids, "merge": _merge, "augment": command.augment}[options.command]
-    return _guarded(action, options)
+    actions = {"run": _run_grids, "merge": _merge}
+    actions |= {"augment": command.augment, "compare": command.compare}
+    return _guarded(actions[options.command], options)
 
 
 def _check_installed():
@@ -116,7 +117,7 @@ def _add_arguments(parser):
     )
     parser.add_argument(
         "--time-limit",
-        type=_seconds,
+        type=command.seconds,
         metavar="TIME",
         help="start no cell that would not end in time, such as 90s, 150m or 7h",
     )
@@ -152,13 +153,6 @@ def _count(text):
     if not text.isdecimal() or not 1 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 on; got {text!r}.")
     return int(text)
-
-
-def _seconds(text):
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"must be a time such as 90s, 150m or 7h; got {text!r}.")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _guarded(action, *arguments):

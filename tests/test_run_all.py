@@ -14,6 +14,7 @@ import pytest
 from runs.toy import STUDY
 
 from dagen_keras import backend, cli, papers
+from dagen_keras.augment import command
 from dagen_keras.datasets import DataError
 from dagen_keras.runs import Ledger, Run, RunError, notebooks
 from dagen_keras.runs.state import EMPTY
@@ -95,7 +96,8 @@ def test_a_wrong_option_is_explained(arguments, message, capsys):
 
 
 def test_times_are_read():
-    assert [cli._seconds(text) for text in ("90s", "150m", "7h", "1.5h")] == [90, 9000, 25200, 5400]
+    times = {"90s": 90, "150m": 9000, "7h": 25200, "1.5h": 5400}
+    assert {text: command.seconds(text) for text in times} == times
 
 
 def test_a_profile_that_a_paper_lacks_is_refused_in_a_sentence(toy, capsys, tmp_path):

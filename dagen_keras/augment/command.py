@@ -1,10 +1,14 @@
 """The command line for images of one's own: `python -m dagen_keras augment`."""
 
+import csv
 import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 
-from dagen_keras.augment.methods import METHODS
+from dagen_keras import files
+from dagen_keras.augment.methods import CHEAP, GENERATIVE, METHODS
+from dagen_keras.checks import RunError
+from dagen_keras.datasets import folder
 
 
 def add_augment(commands):
@@ -20,6 +24,21 @@ def add_augment(commands):
     parser.add_argument("--updates", type=count, metavar="N", help="training steps of a model")
     parser.add_argument("--saved", type=Path, metavar="DIR", help="an earlier OUTPUT: its models")
     parser.add_argument("--force", action="store_true", help="replace what is at OUTPUT")
+
+
+def add_compare(commands):
+    """Adds the command to a parser's commands."""
+    parser = commands.add_parser("compare", help="whether new images would help a classifier")
+    add_images(parser)
+    known = ", ".join([*CHEAP, *GENERATIVE])
+    parser.add_argument("--methods", metavar="A,B,...", help=f"of: {known}; default: all that fit")
+    parser.add_argument("--budget", type=seconds, default=900, metavar="TIME", help="default 15m")
+    parser.add_argument(
+        "--groups", type=Path, metavar="FILE", help="lines 'file,group': no group on both sides"
+    )
+    parser.add_argument("--output", type=Path, metavar="PAGE", help="default: INPUT_compared.html")
+    parser.add_argument("--seed", type=seed, default=0, help="fixes all; default 0")
+    parser.add_argument("--force", action="store_true", help="replace what is at PAGE")
 
 
 def add_images(parser):
@@ -41,6 +60,13 @@ def seed(text):
     if not text.isdecimal():
         raise ArgumentTypeError(f"must be a whole number from 0 on; got {text!r}.")
     return int(text)
+
+
+def seconds(text):
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found:
+        raise ArgumentTypeError(f"must be a time such as 90s, 15m or 7h; got {text!r}.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def size(text):
@@ -70,3 +96,50 @@ def augment(options):
         force=options.force,
     )
     return 0
+
+
+def compare(options):
+    """Runs `compare`; its exit status."""
+    from dagen_keras.augment import compare as compared
+    from dagen_keras.augment.comparison_page import page
+
+    output = options.output or Path(f"{options.input.resolve().stem}_compared.html")
+    if output.is_dir() or (output.exists() and not options.force):
+        raise RunError(f"'{output}' is there already: choose another name, or --force.")
+    if not output.resolve().parent.is_dir():
+        raise RunError(f"there is no folder '{output.resolve().parent}'.")
+    found = folder.read(options.input, options.size, options.channels)
+    for name, why in found.skipped.items():
+        print(f"left out: '{name}': {why}")
+    groups = None if options.groups is None else read_groups(options.groups, found.names)
+    methods = options.methods and [name.strip() for name in options.methods.split(",")]
+    comparison = compared(
+        found.images,
+        found.labels,
+        methods,
+        groups=groups,
+        budget=options.budget,
+        seed=options.seed,
+    )
+    files.write(output, page(comparison, found))
+    for name, why in comparison.left_out.items():
+        print(f"left out: {name}: {why}")
+    print(f"{comparison.advice}\nOpen {output.resolve()} in a browser.")
+    return 0
+
+
+def read_groups(path, names):
+    """The group of each image, of a file of lines `file,group`.
+
+    Raises:
+        RunError: if it cannot be read, or an image has no group.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file) if row]
+    if any(len(row) != 2 for row in rows):
+        raise RunError(f"'{path}' must have lines 'file,group', such as 'cats/1.png,7'.")
+    of = {name.strip(): group.strip() for name, group in rows}
+    missing = [name for name in names if name not in of]
+    if missing:
+        raise RunError(f"'{path}' has no group for {len(missing)} images, such as '{missing[0]}'.")
+    return [of[name] for name in names]

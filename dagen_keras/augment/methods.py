@@ -97,13 +97,17 @@ def _adam() -> Any:
 
 METHODS = {
     "vae": Method(
-        "a VAE of each class", 10, functools.partial(models.conv_vae, latent_dim=8, filters=32)
+        "a VAE of each class",
+        10,
+        functools.partial(models.conv_vae, latent_dim=8, filters=32),
+        updates=500,
     ),
     "rhvae": Method(
         "an RHVAE of each class",
         10,
         functools.partial(models.chadebec_rhvae, latent_dim=2),
         sampler="hmc",
+        updates=500,
     ),
     "acgan": Method(
         "an AC-GAN of all classes",
@@ -122,4 +126,15 @@ METHODS = {
     ),
     "transforms": Method("small turns, shifts and scales", 1, change=_moved),
     "duplicates": Method("duplicates", 1),
+}
+GENERATIVE = tuple(name for name, method in METHODS.items() if method.generative)
+# What a classifier may be given instead, and how it is called in a sentence.
+CHEAP = {
+    "nothing": "no augmentation",
+    "duplicates": "duplicates",
+    "class weights": "class weights",
+    "flips": "flips and shifts",
+    "randaugment": "RandAugment",
+    "mixup": "MixUp",
+    "cutmix": "CutMix",
 }

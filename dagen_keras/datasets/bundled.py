@@ -68,23 +68,28 @@ def shapes(image_size=50):
     """
     _check_size(image_size)
     rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:image_size, :image_size] - (image_size - 1) / 2
     seen = set()
 
-    def draw(label):
+    def new(label):
         while True:
-            shift = rng.uniform(-1.5, 1.5, 2)
-            radius = np.hypot(rows - shift[0], columns - shift[1])
-            outer = rng.uniform(0.2, 0.46) * image_size
-            inner = rng.uniform(0.3, 0.85) * outer if label else 0.0
-            image = ((radius <= outer) & (radius >= inner)).astype(np.float32)
+            image = draw_shape(label, image_size, rng)
             if image.tobytes() not in seen:
                 seen.add(image.tobytes())
                 return image
 
     y = np.repeat([0, 1], SHAPES_PER_CLASS)
-    train, test = ((np.array([draw(label) for label in y]), y) for _ in range(2))
+    train, test = ((np.array([new(label) for label in y]), y) for _ in range(2))
     return make_dataset("shapes", train, test, SHAPES, "generated shapes: circles and rings")
+
+
+def draw_shape(label, image_size, rng):
+    """A disc (0) or a ring (1) of zeros and ones, float32 (image_size, image_size)."""
+    rows, columns = np.mgrid[:image_size, :image_size] - (image_size - 1) / 2
+    shift = rng.uniform(-1.5, 1.5, 2)
+    radius = np.hypot(rows - shift[0], columns - shift[1])
+    outer = rng.uniform(0.2, 0.46) * image_size
+    inner = rng.uniform(0.3, 0.85) * outer if label else 0.0
+    return ((radius <= outer) & (radius >= inner)).astype(np.float32)
 
 
 def _check_size(image_size):
