@@ -77,28 +77,28 @@ class Bench:
             only those of the classifier are known.
         """
         x, y = self.images[train].astype("float32") / 255, self.numbers[train]
-        model, found = self.classifier.fresh(0), {}
+        model, seconds = self.classifier.fresh(0), {}
         models.predict(model, x[:1], 100)
         for name in methods:
 
             def classifier(updates, name=name):
                 self._fit(model, name, x, y, 0, updates)
 
-            found[name] = self.updates * _seconds_an_update(classifier, 1, clock)
+            seconds[name] = self.updates * _seconds_an_update(classifier, 1, clock)
             if name in GENERATIVE:
-                found[name] += self._training_seconds(METHODS[name], x, y, clock)
-        return found
+                seconds[name] += self._training_seconds(METHODS[name], x, y, clock)
+        return seconds
 
     def _training_seconds(self, method, x, y, clock):
         """About how long the models of a split are trained."""
         sizes = [len(y)] if method.conditional else np.bincount(y)
         rows = slice(None) if method.conditional else y == np.argmax(sizes)
-        of_part, n = (x[rows], y[rows]), max(sizes)
+        images, labels, n = x[rows], y[rows], max(sizes)
 
         def fit(updates):
             with warnings.catch_warnings():  # What so few updates lead to says nothing.
                 warnings.simplefilter("ignore")
-                method.augmenter(self._generative[method], n, 0, updates).fit(*of_part)
+                method.augmenter(self._generative[method], n, 0, updates).fit(images, labels)
 
         steps = sum(method.steps(size, method.updates) for size in sizes)
         return steps * _seconds_an_update(fit, method.steps(n, 1), clock)
@@ -121,15 +121,15 @@ class Bench:
         """
         seed = backend.subseed(self.seed, "split", split)
         images, numbers = self.images[train].astype("float32") / 255, self.numbers[train]
-        found, some = {}, {}
+        scores, examples = {}, {}
         if name not in CHEAP:
-            images, numbers, found["copies"], some = self.with_new(name, train, seed)
+            images, numbers, scores["copies"], examples = self.with_new(name, train, seed)
         model = self.classifier.fresh(backend.subseed(seed, "weights"))
         self._fit(model, name, images, numbers, backend.subseed(seed, "order"), self.updates)
         predicted = named_classes(models.predict(model, x.astype("float32") / 255, 100))
-        found["accuracy"] = float((predicted == y).mean())
-        found["balanced_accuracy"] = balanced_accuracy(y, predicted)
-        return found, some
+        scores["accuracy"] = float((predicted == y).mean())
+        scores["balanced_accuracy"] = balanced_accuracy(y, predicted)
+        return scores, examples
 
     @backend.prompt_pipelines()
     def _fit(self, model, name, x, y, seed, updates):
@@ -154,30 +154,30 @@ class Bench:
         real, y = self.images[train], self.numbers[train]
         labels, counts = self.classes[y], np.bincount(y)
         wanted = dict(zip(self.classes.tolist(), 2 * counts.max() - counts, strict=True))
-        new = self.generators.get(name, functools.partial(self._drawn, METHODS.get(name)))
-        made = new(real, labels, wanted, seed)
-        parts = [_checked(made.get(label), real, name, label) for label in wanted]
+        generate = self.generators.get(name, functools.partial(self._drawn, METHODS.get(name)))
+        new = generate(real, labels, wanted, seed)
+        parts = [_checked(new.get(label), real, name, label) for label in wanted]
         copies = [
             nearest(part, real, labels == label).copies
             for label, part in zip(wanted, parts, strict=True)
         ]
         x = np.concatenate([real, *parts]).astype("float32") / 255
         y = np.concatenate([y, *(np.full(len(part), n) for n, part in enumerate(parts))])
-        some = {label: part[:SHOWN] for label, part in zip(wanted, parts, strict=True)}
-        return x, y, float(np.concatenate(copies).mean()), some
+        examples = {label: part[:SHOWN] for label, part in zip(wanted, parts, strict=True)}
+        return x, y, float(np.concatenate(copies).mean()), examples
 
     def _drawn(self, method, real, labels, wanted, seed):
         """New images of the method by class, uint8."""
-        x, made, most = real.astype("float32") / 255, {}, max(wanted.values())
+        x, new, most = real.astype("float32") / 255, {}, max(wanted.values())
         for part in [[*wanted]] if method.conditional else [[label] for label in wanted]:
             rows = np.isin(labels, part)
             augmenter = method.augmenter(self._generative[method], int(rows.sum()), seed)
             augmenter.fit(x[rows], labels[rows])
             for label in part:
                 # Always as many: what draws them is compiled for their number.
-                new = augmenter.sample(most, label, seed)[: wanted[label]]
-                made[label] = np.rint(255 * new).astype("uint8")
-        return made
+                images = augmenter.sample(most, label, seed)[: wanted[label]]
+                new[label] = np.rint(255 * images).astype("uint8")
+        return new
 
     def batches(
         self, name: str, x: np.ndarray, y: np.ndarray, seed: int, updates: int

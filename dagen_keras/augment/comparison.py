@@ -9,14 +9,13 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from tqdm import tqdm
 
+from dagen_keras.augment.advice import advice, intervals, verdicts
 from dagen_keras.augment.bench import Bench, Generator
-from dagen_keras.augment.methods import CHEAP, GENERATIVE, METHODS
+from dagen_keras.augment.methods import CHEAP, GENERATIVE, METHODS, check_sides
 from dagen_keras.checks import RunError
-from dagen_keras.evaluate import Resampled, corrected_resampled_t, holm
+from dagen_keras.evaluate import Resampled
 
 TEST_SHARE, FEWEST_SPLITS, MOST_SPLITS = 1 / 4, 5, 30
-LEVEL = 0.05
-TELLING = 5.0  # Points: a comparison that sees no smaller difference says too little.
 GANS_FROM = 1000  # Images.
 KEPT = ("nothing", "flips")  # However little time there is.
 BALANCED = 1.1  # Sizes of the largest and the smallest class, whose ratio is no more.
@@ -93,16 +92,16 @@ def compare(
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
         raise RunError("images must be uint8, (n, height, width, channels), with a label each.")
     _check(images, labels)
-    own = dict(generators or {})
-    taken = [name for name in own if name in (*CHEAP, *METHODS)]
+    generators = dict(generators or {})
+    taken = [name for name in generators if name in (*CHEAP, *METHODS)]
     if taken:
         raise RunError(f"a generator needs a name of its own; {taken[0]!r} is taken.")
     chosen, left_out = _choose(methods, images, labels)
-    chosen += own
+    chosen += generators
     if groups is None:
         groups = _of_copies(images)
     start, splits = clock(), _splits(labels, groups, seed)
-    bench = Bench(images, labels, seed, own)
+    bench = Bench(images, labels, seed, generators)
     expected = bench.warm_up(chosen, splits[0][0], clock)
     chosen, dropped = _affordable(chosen, expected, FEWEST_SPLITS, budget - (clock() - start))
     left_out |= dropped
@@ -125,7 +124,16 @@ def compare(
     frame = frame[frame["method"].isin(chosen)].reset_index(drop=True)
     ratio = float(np.mean([len(test) / len(train) for train, test in splits]))
     samples = {name: samples[name] for name in chosen if name in samples}
-    return Comparison(frame, _scores(frame, ratio), *_judged(frame, ratio), left_out, samples)
+    judged, best_cheap = verdicts(frame, ratio)
+    return Comparison(
+        frame,
+        intervals(frame, ratio),
+        judged,
+        best_cheap,
+        advice(judged, best_cheap),
+        left_out,
+        samples,
+    )
 
 
 def _check(images, labels):
@@ -139,6 +147,7 @@ def _check(images, labels):
         raise RunError("all images are alike: no classifier could tell them apart.")
     if min(images.shape[1:3]) < 4:
         raise RunError(f"images must be of 4x4 pixels at least; these are {images.shape[1:3]}.")
+    check_sides(images)
 
 
 def _choose(methods, images, labels):
@@ -176,7 +185,7 @@ def _affordable(chosen, seconds, n_splits, left):
         if name not in kept and n_splits * sum(seconds[k] for k in (*kept, name)) <= left:
             kept.append(name)
     dropped = {
-        name: f"a split takes {seconds[name]:.0f} s more: the budget has no time for {n_splits}"
+        name: f"with it a split takes {seconds[name]:.0f} s more, too long for the budget"
         for name in chosen
         if name not in kept
     }
@@ -194,7 +203,7 @@ def _splits(labels, groups, seed):
     if groups is None:
         split = StratifiedShuffleSplit(MOST_SPLITS, test_size=TEST_SHARE, random_state=seed)
         return list(split.split(labels, labels))
-    groups, found = np.asarray(groups), []
+    groups, splits = np.asarray(groups), []
     if len(groups) != len(labels):
         raise RunError(f"groups must be one an image; got {len(groups)} for {len(labels)}.")
     folds = round(1 / TEST_SHARE)
@@ -207,10 +216,10 @@ def _splits(labels, groups, seed):
         train, test = next(iter(split.split(labels, labels, groups)))
         if set(labels[train]) != set(classes) or set(labels[test]) != set(classes):
             continue
-        found.append((train, test))
-    if len(found) < FEWEST_SPLITS:
+        splits.append((train, test))
+    if len(splits) < FEWEST_SPLITS:
         raise RunError("groups are too uneven: hardly a split has all classes on both sides.")
-    return found
+    return splits
 
 
 def _split(bench, split, number, chosen, bar, clock):
@@ -219,60 +228,9 @@ def _split(bench, split, number, chosen, bar, clock):
     rows, samples = [], {}
     for name in chosen:
         start = clock()
-        found, samples[name] = bench.score(
+        scores, samples[name] = bench.score(
             name, train, bench.images[test], bench.numbers[test], number
         )
-        rows.append({"split": number, "method": name, **found, "seconds": clock() - start})
+        rows.append({"split": number, "method": name, **scores, "seconds": clock() - start})
         bar.update()
     return rows, {name: some for name, some in samples.items() if some}
-
-
-def _scores(frame, test_over_train):
-    found = {}
-    for name in dict.fromkeys(frame["method"]):
-        rows, found[name] = frame[frame["method"] == name], {}
-        for value in ("accuracy", "balanced_accuracy"):
-            one = corrected_resampled_t(100 * rows[value], test_over_train)
-            found[name][value] = one.estimate, max(0.0, one.low), min(100.0, one.high)
-    return found
-
-
-def _judged(frame, test_over_train):
-    """Verdicts, the best cheap method, and the advice."""
-    scores = 100 * frame.pivot(index="split", columns="method", values="balanced_accuracy")
-    cheap = [name for name in CHEAP if name in scores]
-    generative = [name for name in scores if name not in CHEAP]
-    best = str(scores[cheap].mean().idxmax())
-    others = (scores[cheap].sum() - scores[cheap]) / (len(scores) - 1)
-    rivals = others.idxmax(axis=1)
-    beside = pd.Series({split: scores.at[split, rival] for split, rival in rivals.items()})
-    level = LEVEL / max(1, len(generative))
-    found = {
-        name: corrected_resampled_t(scores[name] - beside, test_over_train, level)
-        for name in generative
-    }
-    adjusted = holm([one.p_value for one in found.values()])
-    verdicts = {name: (one, p) for (name, one), p in zip(found.items(), adjusted, strict=True)}
-    return verdicts, best, advice(verdicts, best)
-
-
-def advice(verdicts: dict[str, tuple[Resampled, float]], best_cheap: str) -> str:
-    """What to do, in a sentence."""
-    cheap = CHEAP[best_cheap]
-    shown = {name: one for name, (one, p) in verdicts.items() if p is not None and p <= LEVEL}
-    if shown:
-        name = max(shown, key=lambda name: shown[name].estimate)
-        one = shown[name]
-        return (
-            f"Use {name}: {one.estimate:+.1f} points ({one.low:.1f} to {one.high:.1f}) of balanced "
-            f"accuracy over {cheap}."
-        )
-    if not verdicts:
-        return f"No generative method was compared; of the others {cheap} did best."
-    visible = max(one.visible for one, _ in verdicts.values())
-    if visible > TELLING:
-        return (
-            f"Too few images to tell; differences below {visible:.0f} points cannot be seen. Of "
-            f"the cheap methods {cheap} did best."
-        )
-    return f"Nothing generative is shown to help; use {cheap}."

@@ -22,12 +22,12 @@ th:first-child, td:first-child { text-align: left; } img { max-width: 100%; back
 """
 
 
-def page(comparison: Comparison, found: LabelledImages) -> str:
+def page(comparison: Comparison, labelled: LabelledImages) -> str:
     """The page as HTML: advice, scores by method, verdicts, samples, and what was left out."""
     n_splits = comparison.frame["split"].nunique()
-    height, width, channels = found.images.shape[1:]
+    height, width, channels = labelled.images.shape[1:]
     about = (
-        f"{len(found.names):,} images of {len(found.classes)} classes, {height}x{width}"
+        f"{len(labelled.names):,} images of {len(labelled.classes)} classes, {height}x{width}"
         f"{', colour' if channels == 3 else ''}; {n_splits} splits, a quarter of the images tested "
         "in each. All methods have the same splits, classifier, updates and first weights."
     )
@@ -59,14 +59,14 @@ def page(comparison: Comparison, found: LabelledImages) -> str:
             "that would have been seen four times in five"
         )
         parts.append(_table(caption, ("method", "difference", "p", "visible"), rows))
-    for name, made in comparison.samples.items():
+    for name, samples in comparison.samples.items():
         content = io.BytesIO()
-        contact_sheet(found, made).save(content, "PNG")
+        contact_sheet(labelled, samples).save(content, "PNG")
         data = base64.b64encode(content.getvalue()).decode()
         title = html.escape(METHODS[name].title if name in METHODS else name)
         alt = f"real images on the left, those of {title} on the right"
         parts.append(f"<h2>{title}</h2><img alt='{alt}' src='data:image/png;base64,{data}'>")
-    out = {**comparison.left_out, **found.skipped}
+    out = {**comparison.left_out, **labelled.skipped}
     if out:
         items = "".join(f"<li>{html.escape(f'{k}: {v}')}</li>" for k, v in out.items())
         parts.append(f"<h2>Left out</h2><ul>{items}</ul>")

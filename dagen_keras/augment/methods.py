@@ -11,6 +11,7 @@ import numpy as np
 from dagen_keras import models
 from dagen_keras.augment.augmenter import Augmenter
 from dagen_keras.augment.transforms import ClassicTransforms
+from dagen_keras.checks import RunError
 
 BATCH = 64
 LARGEST_SIDE = 128  # Of the images that the models here are for.
@@ -84,6 +85,16 @@ class Method:
         turns = [rng.permutation(len(images)) for _ in range(-(-n // len(images)))]
         chosen = images[np.concatenate(turns)[:n]]
         return chosen if self.change is None else self.change(chosen, seed)
+
+
+def check_sides(images: np.ndarray) -> None:
+    """Raises `RunError` for images that are too large for the models here."""
+    height, width = images.shape[1:3]
+    if max(height, width) > LARGEST_SIDE:
+        raise RunError(
+            f"images are of {height}x{width} pixels; the models here are for sides of up to "
+            f"{LARGEST_SIDE}: scale them, such as --size 64."
+        )
 
 
 def _moved(images, seed):

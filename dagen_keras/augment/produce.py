@@ -19,7 +19,7 @@ from dagen_keras.augment.contact_sheet import contact_sheet
 from dagen_keras.augment.copies import nearest
 from dagen_keras.augment.fitted import versions
 from dagen_keras.augment.kept import MANIFEST, KeptModels, SavedModels
-from dagen_keras.augment.methods import LARGEST_SIDE, METHODS
+from dagen_keras.augment.methods import METHODS, check_sides
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import folder
 from dagen_keras.evaluate import diversity
@@ -141,12 +141,7 @@ def _method(method, models):
 def _read(source, size, channels, method, say):
     """The images, without classes that are too small, once what was left out is told."""
     found = folder.read(source, size, channels)
-    if max(found.images.shape[1:3]) > LARGEST_SIDE:
-        height, width = found.images.shape[1:3]
-        raise RunError(
-            f"images are of {height}x{width} pixels; the models here are for sides of up to "
-            f"{LARGEST_SIDE}: scale them, such as --size 64."
-        )
+    check_sides(found.images)
     for name, why in found.skipped.items():
         say(f"left out: '{name}': {why}")
     if found.skipped:
