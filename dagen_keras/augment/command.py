@@ -65,7 +65,7 @@ def seed(text):
 def seconds(text):
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if not found:
-        raise ArgumentTypeError(f"must be a time such as 90s, 15m or 7h; got {text!r}.")
+        raise ArgumentTypeError(f"must be a time such as 90s, 150m or 7h; got {text!r}.")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 

@@ -20,7 +20,7 @@ COMMAND = (
     "import sys; sys.path.insert(0, {tests!r})\n"
     "from runs.toy import STUDY\nfrom dagen_keras import cli, papers\n"
     "papers.KEYS, papers.get = ('toy',), lambda key: STUDY\n"
-    "sys.exit(cli.main(['run', '--profile', 'paper', '--results', {results!r}]))"
+    "sys.exit(cli.main(['run', '--profile', 'paper', '--cluster', 'none', '--results', {results!r}]))"
 )
 
 
