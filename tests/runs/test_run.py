@@ -20,7 +20,8 @@ COMMAND = (
     "import sys; sys.path.insert(0, {tests!r})\n"
     "from runs.toy import STUDY\nfrom dagen_keras import cli, papers\n"
     "papers.KEYS, papers.get = ('toy',), lambda key: STUDY\n"
-    "sys.exit(cli.main(['run', '--profile', 'paper', '--cluster', 'none', '--results', {results!r}]))"
+    "where = ['--cluster', 'none', '--results', {results!r}]\n"
+    "sys.exit(cli.main(['run', '--profile', 'paper', *where]))"
 )
 
 
