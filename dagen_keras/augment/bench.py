@@ -62,9 +62,7 @@ class Bench:
         self.updates = int(np.clip(PASSES * len(images) // BATCH, FEWEST_UPDATES, MOST_UPDATES))
         self._changed = {name: ChangedBatches(layer()) for name, layer in LAYERS.items()}
         self._generative = {
-            method: method.reusable(shape, n_classes)
-            for method in METHODS.values()
-            if method.generative
+            METHODS[name]: METHODS[name].reusable(shape, n_classes) for name in GENERATIVE
         }
 
     def warm_up(

@@ -134,8 +134,11 @@ def read_groups(path, names):
     Raises:
         RunError: if it cannot be read, or an image has no group.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.reader(file) if row]
+    try:  # A spreadsheet may have put a mark before the text.
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        rows = [row for row in csv.reader(lines) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"'{path}' cannot be read as text: {error}.") from error
     if any(len(row) != 2 for row in rows):
         raise RunError(f"'{path}' must have lines 'file,group', such as 'cats/1.png,7'.")
     of = {name.strip(): group.strip() for name, group in rows}

@@ -16,7 +16,7 @@ from dagen_keras.checks import RunError
 from dagen_keras.evaluate import Resampled
 
 TEST_SHARE, FEWEST_SPLITS, MOST_SPLITS = 1 / 4, 5, 30
-GANS_FROM = 1000  # Images.
+FEWEST, GANS_FROM = 10, 1000  # Images: different ones of each class; all.
 KEPT = ("nothing", "flips")  # However little time there is.
 BALANCED = 1.1  # Sizes of the largest and the smallest class, whose ratio is no more.
 
@@ -137,17 +137,24 @@ def compare(
 
 
 def _check(images, labels):
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
+    different = _different(images, labels)
+    if len(different) < 2:
         raise RunError("a comparison needs two classes or more; there is one.")
-    small = [f"'{name}' ({n})" for name, n in zip(classes, counts, strict=True) if n < 10]
-    if small:
-        raise RunError(f"a comparison needs 10 images of each class; too few have {small[0]}.")
-    if len({image.tobytes() for image in images}) < 2:
+    if len(set.union(*different.values())) < 2:
         raise RunError("all images are alike: no classifier could tell them apart.")
+    small = [f"'{name}' ({len(own)})" for name, own in different.items() if len(own) < FEWEST]
+    if small:
+        raise RunError(
+            f"a comparison needs {FEWEST} different images of each class; too few has {small[0]}."
+        )
     if min(images.shape[1:3]) < 4:
         raise RunError(f"images must be of 4x4 pixels at least; these are {images.shape[1:3]}.")
     check_sides(images)
+
+
+def _different(images, labels):
+    """The different images of each class, as bytes."""
+    return {name: {i.tobytes() for i in images[labels == name]} for name in np.unique(labels)}
 
 
 def _choose(methods, images, labels):
@@ -159,7 +166,7 @@ def _choose(methods, images, labels):
     asked = [name for name in known if methods is None or name in (*methods, "nothing")]
     chosen, left_out, counts = [], {}, np.unique(labels, return_counts=True)[1]
     balanced = counts.max() <= BALANCED * counts.min()
-    different = min(len({i.tobytes() for i in images[labels == c]}) for c in np.unique(labels))
+    different = min(map(len, _different(images, labels).values()))
     for name in asked:
         method = METHODS.get(name)
         if name in ("duplicates", "class weights") and balanced:

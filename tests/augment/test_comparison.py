@@ -125,11 +125,17 @@ def test_generators_of_ones_own_are_compared_too(own, quick):
         asked.append((images.shape, wanted, seed))
         return {name: np.full((n, *SHAPE), 255, "uint8") for name, n in [*wanted.items()][::-1]}
 
-    found = compare(*own, ["flips"], generators={"bright": bright}, progress=False, budget=1e9)
-    assert set(found.frame["method"]) == {"nothing", "flips", "bright"}
+    def again(images, labels, wanted, seed):
+        return {name: images[labels == name][:8] for name in wanted}
+
+    generators = {"bright": bright, "again": again}
+    found = compare(*own, ["flips"], generators=generators, progress=False, budget=1e9)
+    assert set(found.frame["method"]) == {"nothing", "flips", "bright", "again"}
+    copies = found.frame.groupby("method")["copies"].agg(["min", "max"])
+    assert copies.loc["again"].tolist() == [1, 1] and copies.loc["bright"].tolist() == [0, 0]
     assert asked[0][:2] == ((60, *SHAPE), {"above": 30, "below": 42, "dark": 48})
     assert len({seed for *_, seed in asked}) == len(asked) == 6
-    assert [*found.verdicts] == ["bright"] and found.samples["bright"]["dark"].min() == 255
+    assert {*found.verdicts} == {"bright", "again"} and found.samples["bright"]["dark"].min() == 255
 
     def wrong(images, labels, wanted, seed):
         return {name: np.full((n, *SHAPE), 0.5) for name, n in wanted.items()}
@@ -261,9 +267,12 @@ def test_methods_that_make_no_difference_are_seldom_advised():
 
 def test_what_allows_no_comparison_is_refused(own):
     images, labels = own
+    alike = images.copy()
+    alike[labels == "dark"] = 0
     wrong = {
         "two classes or more": (images, np.repeat("a", 80)),
-        r"10 images of each class; too few have 'b' \(1\)": (images, ["a"] * 79 + ["b"]),
+        r"10 different images of each class; too few has 'b' \(1\)": (images, ["a"] * 79 + ["b"]),
+        r"too few has 'dark' \(1\)": (alike, labels),
         "all images are alike": (np.zeros_like(images), labels),
         "must be uint8": (images / 255, labels),
         "4x4 pixels at least": (images[:, :3], labels),
@@ -285,7 +294,8 @@ def test_the_command_writes_a_page_that_says_it(own, quick, tmp_path, capsys, mo
     (tmp_path / "<own>" / "dark" / "bad & ugly.png").write_text("x")
     groups = tmp_path / "groups.csv"
     names = [f"{label}/{n}.png" for n, label in enumerate(own[1])]
-    groups.write_text("".join(f"{name},{n // 2}\n" for n, name in enumerate(names)))
+    lines = "".join(f"{name},{n // 2}\n" for n, name in enumerate(names))
+    groups.write_text(lines, encoding="utf-8-sig")
     command = ["compare", "<own>", "--methods", "nothing,flips,vae", "--budget", "1h"]
     assert cli.main([*command, "--groups", str(groups)]) == 0
     page = (tmp_path / "<own>_compared.html").read_text()
@@ -299,6 +309,9 @@ def test_the_command_writes_a_page_that_says_it(own, quick, tmp_path, capsys, mo
     assert "dark/bad &amp; ugly.png: no image" in page
     assert cli.main(command) == 2
     assert "is there already: choose another name, or --force" in capsys.readouterr().err
+    groups.write_bytes(b"\xc6,1\n")
+    assert cli.main([*command, "--force", "--groups", str(groups)]) == 2
+    assert "cannot be read as text" in capsys.readouterr().err
     groups.write_text("a,b,c\n")
     assert cli.main([*command, "--force", "--groups", str(groups)]) == 2
     assert "must have lines 'file,group'" in capsys.readouterr().err
