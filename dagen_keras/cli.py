@@ -228,7 +228,7 @@ def _compute_and_tell(run, options, deadline, root):
 
 
 def _answers(runs):
-    """Each paper's question and the counts of its verdicts, or why they cannot be read."""
+    """Each paper's question, its answer and the counts of its verdicts, or why they are missing."""
     from dagen_keras.runs import page
 
     lines = []
@@ -237,10 +237,11 @@ def _answers(runs):
         if claims.exists():
             try:
                 counted = _counted(page.read_json(claims, list))
+                said = [page.read_json(run.directory / "summary.json", dict)["answer"], counted]
             except (ValueError, KeyError, TypeError) as error:
                 again = page.how_to_make_again(run.study.key, run.profile)
-                counted = f"its claims cannot be counted ({error}): {again}"
-            lines += [f"{run.study.key}: {run.study.question}", f"  {counted}"]
+                said = [f"its report cannot be read ({error}): {again}"]
+            lines += [f"{run.study.key}: {run.study.question}", *(f"  {line}" for line in said)]
     return "\n".join(lines)
 
 

@@ -110,3 +110,52 @@ def reliability_diagram(curves):
     if curves:
         axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
+
+
+def diagram(boxes, arrows):
+    """Boxes and arrows: how a model's parts hang together.
+
+    Args:
+        boxes: (x, y) by text, in units of a box; a text may have several lines.
+        arrows: (from, to) or (from, to, label), by the boxes' texts.
+    """
+    x, y = np.array(list(boxes.values()), float).T
+    figure, axis = plt.subplots(figsize=(1.9 * (np.ptp(x) + 1), 1.1 * (np.ptp(y) + 1)))
+    axis.set_xlim(x.min() - 0.5, x.max() + 0.5)
+    axis.set_ylim(y.min() - 0.5, y.max() + 0.5)
+    axis.axis("off")
+    drawn = {
+        text: axis.annotate(
+            text,
+            place,
+            ha="center",
+            va="center",
+            fontsize=9,
+            bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": COLORS[1]},
+        )
+        for text, place in boxes.items()
+    }
+    for start, end, *label in arrows:
+        axis.annotate(
+            "",
+            boxes[end],
+            boxes[start],
+            arrowprops={
+                "arrowstyle": "->",
+                "patchA": drawn[start].get_bbox_patch(),
+                "patchB": drawn[end].get_bbox_patch(),
+                "shrinkA": 3,
+                "shrinkB": 3,
+            },
+        )
+        middle = np.mean([boxes[start], boxes[end]], axis=0)
+        axis.text(
+            *middle,
+            *(label or [""]),
+            ha="center",
+            va="center",
+            fontsize=8,
+            color=COLORS[5],
+            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"},
+        )
+    return figure

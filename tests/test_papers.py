@@ -156,6 +156,7 @@ def report_of(study, frame, profile="smoke"):
     assert all(report[name].name == name for name in names)
     assert [claim.id for claim in report.claims] == list(study.listed)
     assert {claim.paper for claim in report.claims} == {study.key}
+    assert 1 <= len(re.findall(r"\.(\s|$)", report.answer)) <= 4
     assert report.errata and all(e.text and e.evidence for e in report.errata)
     assert report.claims_table()._repr_html_() and report.errata_table()._repr_html_()
     for part in parts:
@@ -169,8 +170,8 @@ def report_of(study, frame, profile="smoke"):
 
 
 def asked_of(study):
-    """The names of the facts in the errata's blanks."""
-    evidence = "".join(erratum["evidence"] for erratum in study.errata.values())
+    """The names of the facts in the blanks of the answer and of the errata."""
+    evidence = study.answer + "".join(erratum["evidence"] for erratum in study.errata.values())
     return {name for _, name, _, _ in string.Formatter().parse(evidence) if name}
 
 

@@ -421,8 +421,11 @@ def test_claims_that_cannot_be_counted_are_told_and_stop_nothing(
     assert _run_all("--results", tmp_path) == 1
     captured = capsys.readouterr()
     again = "python run_all.py toy --profile quick --no-compute"
-    assert re.search(rf"  its claims cannot be counted \(.+\): {again}\n", captured.out)
-    assert "other: How large is a square?\n  1 not decided\n" in captured.out
+    assert re.search(rf"  its report cannot be read \(.+\): {again}\n", captured.out)
+    assert (
+        "other: How large is a square?\n  The largest has 9 units.\n  1 not decided\n"
+        in captured.out
+    )
     assert "toy: gone" in captured.err
 
 

@@ -38,6 +38,7 @@ def write(directory, report, summary):
         directory / "summary.json",
         {
             **summary,
+            "answer": report.answer,
             "tables": [
                 {"name": t.name, "title": t.title, "unit": t.unit, "note": t.note} for t in tables
             ],

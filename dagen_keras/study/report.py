@@ -61,10 +61,11 @@ class Erratum:
 class Report:
     """All that is made from a ledger. `report[name]` is the table or figure of that name.
 
-    `data` says which images were used.
+    `data` says which images were used, `answer` what they say to the paper's question.
     """
 
     data: str = ""
+    answer: str = ""
     tables: list = field(default_factory=list)
     figures: list = field(default_factory=list)
     claims: list = field(default_factory=list)

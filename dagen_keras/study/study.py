@@ -25,6 +25,7 @@ class Study:
     Attributes:
         key: its name on the command line and in paths.
         title, reference, question: what it is called, where it appeared, what it asks.
+        answer: what the cells say to the question, at most three sentences with blanks for facts.
         notebook: file name in `notebooks/`.
         protocol_version: raised when a fix changes results, so that they are computed anew.
         profiles: the settings of each profile; each has a setting `seeds`.
@@ -36,8 +37,8 @@ class Study:
         data: `data(settings)` says in a line which images are used.
         parts: `parts(frame)` gives tables and figures by name the rows that they are made of, or
             what draws them; those that it leaves out are made of the frame.
-        facts: `facts(frame)` gives by name what was measured, for the blanks of the errata's
-            evidence.
+        facts: `facts(frame)` gives by name what was measured, for the blanks of the answer and of
+            the errata's evidence.
         tables, figures: by name, in their order, the arguments of `table_of` and `figure_of`.
         errata: by name, their "text" and "evidence".
         pilot: of a study with a pilot the "value" that it looks at and "what" that is.
@@ -49,6 +50,7 @@ class Study:
     title: str
     reference: str
     question: str
+    answer: str
     notebook: str
     protocol_version: int
     profiles: Mapping
@@ -119,6 +121,7 @@ class Study:
 
         report = Report(
             data=data,
+            answer=filled(self.answer, facts),
             tables=list(made(table_of, self.tables)),
             figures=list(made(figure_of, self.figures)),
             claims=decide_all(self.claims, frame, self.listed),

@@ -18,6 +18,7 @@ from dagen_keras.study import (
     Study,
     cell,
 )
+from dagen_keras.study.frame import column
 from dagen_keras.study.settings import Count, Positive, Several
 
 
@@ -69,6 +70,7 @@ STUDY = Study(
     title="Squares",
     reference="Nobody, 2026.",
     question="How large is a square?",
+    answer="The largest has {largest} units.",
     notebook="99_toy.ipynb",
     protocol_version=2,
     profiles={"quick": Protocol(seeds=1), "paper": Protocol()},
@@ -78,7 +80,7 @@ STUDY = Study(
     listed={"1": Listed("toy", "1", "decision", "Squares grow", "units")},
     data=lambda s: "bundled digits",
     parts=parts,
-    facts=lambda frame: {},
+    facts=lambda frame: {"largest": column(frame, "square").max()} if len(frame) else {},
     tables={"squares": {"title": "Squares of <numbers>", "unit": "units", "note": "A note."}},
     figures={"empty": {"caption": "Nothing to see."}},
     errata={"none": {"text": "None.", "evidence": "Counted."}},

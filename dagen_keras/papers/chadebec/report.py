@@ -9,6 +9,7 @@ import pandas as pd
 from dagen_keras import datasets, plots
 from dagen_keras.papers import reported
 from dagen_keras.papers.chadebec.protocol import ALONE, LETTERS, RAW
+from dagen_keras.study.evidence import NotYet, difference
 from dagen_keras.study.frame import column, computed, select
 from dagen_keras.study.packing import unpack
 
@@ -100,7 +101,22 @@ def facts(frame):
             "walks": "; ".join(f"{n} {d}" for n, d in distances.items() if n.startswith("walk")),
             "exact": distances["independent exact draws"],
         }
-    return found
+    return found | {"along_minus_prior": along_minus_prior(frame)}
+
+
+def along_minus_prior(frame):
+    """What the manifold of RHVAEs gains over the prior of VAEs, at the most images."""
+    says = []
+    for kind, classifier in (("classify", "DenseNet"), ("svm", "support vector machine")):
+        rows = computed(select(frame, {"training_set": ALONE}), kind, "accuracy")
+        groups = rows.groupby([column(rows, "dataset"), column(rows, "split")], sort=False)
+        for (dataset, split), group in groups:
+            place = {"kind": kind, "training_set": ALONE, "dataset": dataset, "split": split}
+            place["number"] = group["number"].max()
+            of = [{**place, "method": method} for method in ("rhvae_manifold", "vae")]
+            gain = difference(frame, "accuracy", *of, "points")
+            says += [f"{datasets.title(dataset)}, {split}, {classifier} {gain}"]
+    return "; ".join(says) or NotYet()
 
 
 def draw_figure1(arrays):

@@ -95,10 +95,17 @@ def facts(frame):
     """What was measured, for the blanks of the errata's evidence."""
     fills = with_differences(select(frame, {"kind": "fill"}))
     none = select(fills, {"method": "none"})
+    acgan = select(fills, {"method": "acgan"})
     cut = none[none["dataset"].map(lambda name: ROLES[name] != "histopathology")]
     table = 100 * reported("guruswamy_table1_accuracy").set_index("method")
     cifar, histology = table["cifar100_accuracy"], table["histopathology_accuracy"]
     return {
+        **{
+            f"acgan_minus_{other}": by_group(
+                acgan, ["dataset"], 100 * column(acgan, f"accuracy_minus_{other}")
+            )
+            for other in ("none", "duplicates")
+        },
         "saturating": expit(-6),
         "used": 1 - expit(-6),
         "negative": 100 * NEGATIVE / (NEGATIVE + POSITIVE),
