@@ -1,4 +1,4 @@
-"""Every notebook: committed without outputs, and each of its lines runs at `smoke`."""
+"""Every notebook and solution: committed without outputs, and each of its lines runs at `smoke`."""
 
 import json
 import os
@@ -12,11 +12,13 @@ from dagen_keras import papers, runs
 from dagen_keras.runs import notebooks
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("**/[0-9]*.ipynb"))
+OF_PAPERS = {study.notebook for study in papers.get_all()}
+ALONE = [p for p in NOTEBOOKS if p.parent.name == "solutions" or p.name not in OF_PAPERS]
 SECONDS = 300  # A cell of a notebook that takes longer hangs.
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_committed_without_outputs_and_with_parameters(path):
     cells = json.loads(path.read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
@@ -27,7 +29,19 @@ def test_committed_without_outputs_and_with_parameters(path):
 
 
 def test_every_paper_has_its_notebook():
-    assert {study.notebook for study in papers.get_all()} <= {path.name for path in NOTEBOOKS}
+    assert {path.name for path in NOTEBOOKS} >= OF_PAPERS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALONE, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_quickstart_and_the_solutions_run(path, tmp_path):
+    import papermill
+
+    settings = {"parameters": {"profile": "smoke"}, "progress_bar": False}
+    executed = papermill.execute_notebook(
+        path, tmp_path / "executed.ipynb", cwd=path.parent, **settings
+    )
+    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 
 @pytest.mark.slow
