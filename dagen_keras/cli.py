@@ -1,7 +1,6 @@
 """The command line: `run_all.py`, and `python -m dagen_keras run`, `merge`, `augment`, ..."""
 
 import argparse
-import collections
 import importlib
 import importlib.util
 import itertools
@@ -221,33 +220,32 @@ def _run_all(options, root):
 
 
 def _compute_and_tell(run, options, deadline, root):
-    from dagen_keras.runs import notebooks
+    from dagen_keras.runs import notebooks, page
 
     failures = _compute(run, options, deadline)
-    return failures + notebooks.execute(run, root / "notebooks" / run.study.notebook)
+    failures += notebooks.execute(run, root / "notebooks" / run.study.notebook)
+    if (run.directory / "summary.json").exists():
+        page.write_index(run.directory.parent)  # With a link to the executed notebook.
+    return failures
 
 
 def _answers(runs):
     """Each paper's question, its answer and the counts of its verdicts, or why they are missing."""
-    from dagen_keras.runs import page
+    from dagen_keras.runs import formatting, page, report_files
 
     lines = []
     for run in runs:
         claims = run.directory / "claims.json"
         if claims.exists():
             try:
-                counted = _counted(page.read_json(claims, list))
-                said = [page.read_json(run.directory / "summary.json", dict)["answer"], counted]
+                counted = formatting.counted(report_files.read_json(claims, list))
+                summary = report_files.read_json(run.directory / "summary.json", dict)
+                said = [summary["answer"], counted]
             except (ValueError, KeyError, TypeError) as error:
                 again = page.how_to_make_again(run.study.key, run.profile)
                 said = [f"its report cannot be read ({error}): {again}"]
             lines += [f"{run.study.key}: {run.study.question}", *(f"  {line}" for line in said)]
     return "\n".join(lines)
-
-
-def _counted(claims):
-    counts = collections.Counter(claim["verdict"] for claim in claims)
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
 
 
 def _run_grids(options):
@@ -337,7 +335,7 @@ def _finish(failures, last_line):
 
 
 def _dry_run(runs, fresh):
-    from dagen_keras.runs.page import duration
+    from dagen_keras.runs.formatting import duration
     from dagen_keras.runs.times import Times
 
     total = 0.0

@@ -1,135 +1,55 @@
-"""Writing a report: files for each paper, and one page for all."""
+"""The pages that show reports: `index.html` of a profile, and `README.md` of the results."""
 
-import contextlib
-import dataclasses
-import io
-import json
-import math
+import re
+import struct
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
 from dagen_keras import files
+from dagen_keras.runs import formatting
+from dagen_keras.runs.report_files import naming, read_json
 
-PARTS = {"tables": ".csv", "figures": ".png"}  # Folders of a report, and what their files end in.
-
-
-def write(directory, report, summary):
-    """Writes a paper's `tables/*.csv`, `figures/*.png`, `claims.json` and `summary.json`.
-
-    Files that an earlier report wrote, by its `summary.json`, and this one does not are removed;
-    what else lies there stays.
-
-    Raises:
-        RunError: if a file cannot be written; names it.
-    """
-    tables = [table for table in report.tables if len(table.frame)]
-    figures = [figure for figure in report.figures if figure.draw]
-    contents = {f"tables/{t.name}.csv": _csv(t.frame) for t in tables}
-    contents |= {f"figures/{f.name}.png": _png(f.draw()) for f in figures}
-    for part in PARTS:
-        (directory / part).mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        files.write(directory / name, content)
-    _write_json(directory / "claims.json", [dataclasses.asdict(c) for c in report.claims])
-    _remove(directory, _written(directory) - contents.keys())
-    _write_json(
-        directory / "summary.json",
-        {
-            **summary,
-            "answer": report.answer,
-            "tables": [
-                {"name": t.name, "title": t.title, "unit": t.unit, "note": t.note} for t in tables
-            ],
-            "figures": [{"name": f.name, "caption": f.caption} for f in figures],
-            "errata": [dataclasses.asdict(erratum) for erratum in report.errata],
-        },
-    )
-
-
-def _csv(frame):
-    return frame.to_csv(index=False, lineterminator="\n")
-
-
-def _png(drawn):
-    import matplotlib.pyplot as plt
-
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=120, bbox_inches="tight")
-    plt.close(drawn)
-    return buffer.getvalue()
-
-
-def _written(directory):
-    """The files of tables and figures that the last report says it wrote; none if it is damaged."""
-    try:
-        summary = read_json(directory / "summary.json", dict)
-        return {
-            f"{part}/{file['name']}{suffix}"
-            for part, suffix in PARTS.items()
-            for file in summary[part]
-        }
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return set()
-
-
-def _remove(directory, names):
-    """Removes what lies in a report's folders under these names, which may be no such files."""
-    for part in PARTS:
-        for path in (directory / part).iterdir():
-            if f"{part}/{path.name}" in names and not path.is_dir():
-                path.unlink()
-
-
-def read_json(path, kind):
-    """What a JSON file of a report holds.
-
-    Args:
-        path: the file.
-        kind: `dict` or `list`, what it must be.
-
-    Raises:
-        ValueError: if it cannot be read or is something else; says which file and why.
-    """
-    with _naming(path):
-        found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, kind):
-        raise ValueError(
-            f"{path.name} must hold a {kind.__name__}; it holds a {type(found).__name__}"
-        )
-    return found
-
-
-@contextlib.contextmanager
-def _naming(path):
-    """A file that cannot be read or parsed is a ValueError which names it, without its folder."""
-    try:
-        yield
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"{path.name} cannot be read: {reason}") from error
+COMMITTED = "overnight"  # The profile whose results are in git, and in `README.md`.
+GENERATED = "<!-- Written by run_all.py, which overwrites this file. -->"
+RULES = (
+    "A claim is decided by exact signed-rank tests over seeds, in two looks, at 8 and at 16, alpha "
+    "0.01 in all; estimates are Hodges and Lehmann's. At 8 seeds all differences must have one "
+    "sign, and 80 % power needs an effect of 1.9 standard deviations of the paired difference, 1.0 "
+    "at 16."
+)
 
 
 def write_index(profile_directory):
     """Writes `index.html` from what the papers' directories hold.
 
     The page needs no network: its style is inside, its figures lie beside it. Where a report is
-    damaged, the page says so and how to make it again, and has the others.
+    damaged, the page says so and how to make it again, and has the others. Of the profile
+    "overnight" it writes `README.md` into the directory above as well, unless one is there that
+    it did not write.
     """
     papers, damaged = [], []
     for summary_file in sorted(profile_directory.glob("*/summary.json")):
         directory = summary_file.parent
         try:
-            papers.append(_section(directory))
+            papers.append(_paper(directory))
         except Exception as error:  # Files that nobody here wrote may hold anything.
             again = how_to_make_again(directory.name, profile_directory.name)
             damaged.append({"key": directory.name, "why": _why(error), "again": again})
     papers.sort(key=lambda paper: paper["place"])
-    text = _template("page.html").render(
-        papers=papers, damaged=damaged, profile=profile_directory.name
-    )
-    files.write(profile_directory / "index.html", text)
+    shown = {"papers": papers, "damaged": damaged, "profile": profile_directory.name}
+    readme = profile_directory.parent / "README.md"
+    if profile_directory.name == COMMITTED and _may_be_replaced(readme):
+        files.write(readme, _render("readme.md", **shown))
+    pages = {
+        f"results at “{path.parent.name}”": f"../{path.parent.name}/index.html"
+        for path in sorted(profile_directory.parent.glob("*/index.html"))
+        if path.parent != profile_directory
+    }
+    if _is_generated(readme):
+        pages[f"“{COMMITTED}” in brief"] = "../README.md"
+    files.write(profile_directory / "index.html", _render("page.html", **shown, pages=pages))
 
 
 def how_to_make_again(key, profile):
@@ -137,78 +57,94 @@ def how_to_make_again(key, profile):
     return f"python run_all.py {key} --profile {profile} --no-compute"
 
 
-def _section(directory):
-    """A paper's part of the page: its key, its title, where it stands, its HTML.
+def _may_be_replaced(readme):
+    return _is_generated(readme) or not readme.exists()
+
+
+def _is_generated(readme):
+    return readme.is_file() and readme.read_bytes().startswith(GENERATED.encode())
+
+
+def _paper(directory):
+    """A paper's part of the pages: what stands in the first table, its HTML and its Markdown.
 
     Raises:
         Exception: of any kind, where the files of its report are not what a report writes.
     """
-    paper = read_json(directory / "summary.json", dict)
-    paper["claims"] = read_json(directory / "claims.json", list)
+    paper = {"answer": "", **read_json(directory / "summary.json", dict)}
+    claims = paper["claims"] = read_json(directory / "claims.json", list)
     for table in paper["tables"]:
         path = directory / "tables" / f"{table['name']}.csv"
-        with _naming(path):
-            frame = pd.read_csv(path, dtype=str, encoding="utf-8")
-        table["columns"] = list(frame.columns)
-        table["rows"] = frame.fillna("–").to_numpy().tolist()
+        with naming(path):
+            frame = pd.read_csv(
+                path, dtype=str, encoding="utf-8", keep_default_na=False, na_values=[""]
+            )
+        table["columns"] = formatting.columns(frame)
+        table["rows"] = range(len(frame))
+    for figure in paper["figures"]:
+        figure["width"], figure["height"] = _size(directory / "figures" / f"{figure['name']}.png")
+    names = {"notebook": "notebook.ipynb", "ledger": "runs.jsonl"}
+    paper["files"] = {what: name for what, name in names.items() if (directory / name).is_file()}
+    paper["seeds"] = _seeds(claims, paper["settings"])
+    paper["verdicts"] = formatting.counted(claims)
+    paper["decided"] = [claim for claim in claims if claim["verdict"] != "not decided"]
+    paper["open"] = [claim for claim in claims if claim["verdict"] == "not decided"]
+    paper["ran_on"] = "; ".join(paper["devices"])
     return {
-        "key": paper["key"],
-        "title": paper["title"],
+        **{name: str(paper[name]) for name in ("key", "title", "question", "answer", "data")},
+        **{name: paper[name] for name in ("verdicts", "seeds", "ran_on")},
         "place": str(paper.get("notebook", paper["key"])),
-        "html": _template("paper.html").render(paper=paper),
+        "html": _render("paper.html", paper=paper),
+        "markdown": _render("paper.md", paper=paper, profile=directory.parent.name),
     }
+
+
+def _seeds(claims, settings):
+    """How many seeds the claims have so far, and how many they are to have."""
+    pairs = [claim["n"] for claim in claims if claim["looks"]]  # Others compare no seeds.
+    few, many = min(pairs, default=0), max(pairs, default=0)
+    computed = f"{few} to {many}" if few < many else f"{many}"
+    return f"{computed} of {settings['seeds']}"
+
+
+def _size(path):
+    """Width and height of a PNG file, in pixels.
+
+    Raises:
+        ValueError: if it cannot be read or is no PNG file; names it.
+    """
+    with naming(path):
+        start = path.read_bytes()[:24]
+        if not start.startswith(b"\x89PNG\r\n\x1a\n") or len(start) < 24:
+            raise ValueError("it is no PNG file")
+        return struct.unpack(">II", start[16:])
 
 
 def _why(error):
     """The error in a line of at most 200 characters."""
-    said = " ".join(str(error).split())
+    said = " ".join(str(error).split()).rstrip(".")
     if not isinstance(error, ValueError):
         said = f"{type(error).__name__}: {said}"
     return said if len(said) <= 200 else said[:200] + "..."
 
 
-def _template(name):
+def _render(name, **shown):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=name.endswith(".html"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    environment.filters["number"] = _number
-    environment.filters["duration"] = duration
-    environment.filters["is_number"] = _is_number
-    return environment.get_template(name)
+    environment.filters["number"] = formatting.number
+    environment.filters["stated"] = formatting.stated
+    environment.filters["duration"] = formatting.duration
+    environment.filters["plain"] = _plain
+    shown |= {"rules": RULES, "generated": GENERATED}
+    return environment.get_template(name).render(shown)
 
 
-def duration(seconds):
-    """Seconds as a reader says them: "40 s", "12 min", "3 h 05 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _number(value, digits=3):
-    return "–" if value is None else f"{value:.{digits}g}"
-
-
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return text == "–"
-    return True
-
-
-def _write_json(path, value):
-    text = json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False)
-    files.write(path, text + "\n")
-
-
-def _without_nan(value):
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _plain(text):
+    """A text that Markdown shows as it is, on one line, also in a table."""
+    return re.sub(r"([\\`*|<\[$~])", r"\\\1", " ".join(str(text).split()))

@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
-from dagen_keras.runs import code, page
+from dagen_keras.runs import code, page, report_files
 from dagen_keras.runs.execution import execute_all
+from dagen_keras.runs.formatting import duration
 from dagen_keras.runs.ledger import Ledger
 from dagen_keras.runs.lock import writer
 from dagen_keras.runs.state import EMPTY, State, by_fingerprint
@@ -224,7 +225,7 @@ class Run:
                         failed[key] = record
                         bar.write(f"failed: {cell}: {record['error']}")
                     left = times.total(left_out.values()) / n_workers
-                    bar.set_postfix_str(f"about {page.duration(left)} left, last: {cell}", False)
+                    bar.set_postfix_str(f"about {duration(left)} left, last: {cell}", False)
                     bar.update()
         return failed, left_out
 
@@ -275,7 +276,7 @@ class Run:
             ) from error
         for line in state.of_other_data():
             say(line)
-        page.write(self.directory, report, summary)
+        report_files.write(self.directory, report, summary)
         page.write_index(self.results / self.profile)
 
     def _summary(self, state):

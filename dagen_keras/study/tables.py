@@ -37,7 +37,7 @@ def summary(
     """A row for each group of cells: mean, standard deviation and n of a value over seeds.
 
     A column `reported` of the cells is the paper's number for the first value, shown beside it
-    with the difference.
+    with the difference. So is a value called "paper", without.
 
     Args:
         cells: a study's frame or part of it.
@@ -52,8 +52,9 @@ def summary(
     for group_of, group in cells.groupby(factors, dropna=False, sort=False):
         numbers = _numbers(group, values, percent, digits)
         found.append({**dict(zip(rows, group_of, strict=True)), **numbers})
-    found = pd.DataFrame(found).dropna(axis=1, how="all")
-    _, *others = values
+    first, *others = values
+    order = dict.fromkeys([*rows, first, "paper", "ours - paper", "sd", "n", *others])
+    found = pd.DataFrame(found).filter(order).dropna(axis=1, how="all")
     numbers = found.filter([*rows, *others]).select_dtypes("float")
     return found.assign(**numbers.convert_dtypes(convert_floating=False))  # 3 beside a gap too.
 

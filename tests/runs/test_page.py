@@ -1,10 +1,6 @@
-import functools
-import http.server
 import json
 import re
 import shutil
-import subprocess
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,31 +8,8 @@ import pytest
 from runs.toy import STUDY
 
 from dagen_keras.runs import Run
-from dagen_keras.runs.page import duration, write_index
+from dagen_keras.runs.page import GENERATED, write_index
 from dagen_keras.study import Decided, Decision, Listed
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-PROBE = """<!doctype html><title>probe</title><link rel="icon" href="data:,">
-<iframe id="page" src="quick/index.html" style="width:390px;height:2000px;border:0"></iframe>
-<pre id="found">waiting</pre>
-<script>
-document.getElementById("page").addEventListener("load", (event) => {
-  const page = event.target.contentDocument;
-  const images = [...page.images];
-  document.getElementById("found").textContent = JSON.stringify({
-    title: page.title,
-    images: images.length,
-    broken: images.filter((i) => !i.complete || i.naturalWidth === 0).map((i) => i.src),
-    width: page.documentElement.scrollWidth,
-    tables: [...page.querySelectorAll("table")].map((t) =>
-      page.getElementById(t.getAttribute("aria-labelledby")).textContent),
-    claims: page.querySelectorAll(".verdict").length,
-    without_alt: images.filter((i) => !i.alt).length,
-  });
-});
-</script>
-"""
 
 
 @pytest.fixture
@@ -70,7 +43,7 @@ def test_sentences_on_a_claim_stand_apart(tmp_path):
     study = replace(STUDY, claims=[claim], listed={"1": listed})
     Run(study, "quick", results=tmp_path).compute(progress=False)
     text = re.sub(r"<[^>]*>|\s+", " ", (tmp_path / "quick" / "index.html").read_text())
-    said = " 8 pairs. So many pairs show 4 with 80 % power. Paper: 3 units. Margin: 1 units. "
+    said = " 8 pairs. So many pairs show 4.00 with 80 % power. Paper: 3 units. Margin: 1 units. "
     assert said in text
 
 
@@ -154,7 +127,7 @@ def test_a_damaged_report_is_named_on_the_page_and_stops_no_other(two, name, dam
     write_index(two)
     text = (two / "index.html").read_text(encoding="utf-8")
     assert "How large is a square?" in text
-    assert '<section id="toy">' in text and '<section id="other">' not in text
+    assert '<section id="toy"' in text and '<section id="other"' not in text
     if (name, damage) == ("summary.json", "missing"):
         assert "cannot be read" not in text, "no report was ever written"
         return
@@ -171,7 +144,7 @@ def test_a_damaged_report_is_made_again_beside_the_others(two):
     assert "other: summary.json must hold a dict; it holds a list. " in text
     Run(OTHER, "quick", results=two.parent).write_report()
     text = (two / "index.html").read_text(encoding="utf-8")
-    assert '<section id="other">' in text and "Reports that cannot be read" not in text
+    assert '<section id="other"' in text and "Reports that cannot be read" not in text
 
 
 @pytest.mark.parametrize(
@@ -189,7 +162,7 @@ def test_a_damaged_table_is_named(two, content):
     write_index(two)
     text = (two / "index.html").read_text(encoding="utf-8")
     assert "<li>other: squares.csv cannot be read: " in text
-    assert '<section id="toy">' in text
+    assert '<section id="toy"' in text
     assert str(two.parent) not in text
 
 
@@ -203,56 +176,132 @@ def test_a_value_of_another_type_stops_no_other_report(two, key, value):
         json.dumps({**summary, key: value}), encoding="utf-8"
     )
     write_index(two)
-    assert '<section id="toy">' in (two / "index.html").read_text(encoding="utf-8")
+    assert '<section id="toy"' in (two / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (89, "89 s"), (120, "2 min"), (11_100, "3 h 05 min")]
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
+@pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(30)])
+def test_a_damaged_figure_is_named(two, content):
+    _damage(two / "other" / "figures" / "empty.png", content)
+    write_index(two)
+    text = (two / "index.html").read_text(encoding="utf-8")
+    assert "<li>other: empty.png cannot be read: " in text
+    assert '<section id="toy"' in text and str(two.parent) not in text
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_in_a_browser_nothing_is_missing_and_a_phone_can_show_it(results):
-    (results / "probe.html").write_text(PROBE)
-    requests = []
+def _rewrite(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}))
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_request(self, code="-", size="-"):
-            requests.append((self.path, int(code)))
 
-        def log_message(self, *arguments):
-            pass
+def _first_table(two):
+    write_index(two)
+    text = (two / "index.html").read_text(encoding="utf-8")
+    rows = re.search('<table class="papers".*?<tbody>(.*?)</tbody>', text, re.S).group(1)
+    return [
+        [re.sub("<[^>]*>", "", cell) for cell in re.findall("<t[hd].*?>(.*?)</t[hd]>", row)]
+        for row in re.findall("<tr>(.*?)</tr>", rows, re.S)
+    ]
 
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(results))
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        done = subprocess.run(
-            [
-                CHROMIUM,
-                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-                *("--no-first-run", "--disable-background-networking"),
-                *("--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
-                f"--user-data-dir={results / 'browser'}",
-                *("--virtual-time-budget=5000", "--dump-dom"),
-                f"http://127.0.0.1:{server.server_port}/probe.html",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-    finally:
-        server.shutdown()
-    found = json.loads(re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.S).group(1))
-    assert found["images"] == 1
-    assert found["broken"] == []
-    assert found["without_alt"] == 0
-    assert found["width"] <= 390
-    assert all(re.search(r"\[.+\]", caption) for caption in found["tables"])
-    assert found["claims"] == 1
-    assert "CONSOLE" not in done.stderr
-    assert [(path, code) for path, code in requests if code >= 400] == []
+
+def test_the_first_table_has_a_row_a_paper_in_the_order_of_notebooks(two):
+    _rewrite(two / "toy" / "summary.json", notebook="02_toy.ipynb", answer="Nine units.")
+    _rewrite(two / "other" / "summary.json", notebook="03_other.ipynb", devices=["a CPU", "a GPU"])
+    toy, other = _first_table(two)
+    question, claims = "How large is a square?", "1 not decided"
+    assert toy[:6] == ["Squares", question, "Nine units.", claims, "bundled digits", "0 of 1"]
+    assert other[0] == "Cubes" and other[6] == "a CPU; a GPU"
+    _rewrite(two / "other" / "summary.json", notebook="01_other.ipynb")
+    assert [row[0] for row in _first_table(two)] == ["Cubes", "Squares"]
+
+
+def test_a_report_without_an_answer_is_shown(two):
+    summary = json.loads((two / "toy" / "summary.json").read_text(encoding="utf-8"))
+    del summary["answer"]
+    (two / "toy" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    assert "–" in [row[2] for row in _first_table(two)]
+
+
+def test_seeds_are_those_of_claims_that_compare_seeds(two):
+    (claim,) = json.loads((two / "toy" / "claims.json").read_text(encoding="utf-8"))
+    claims = [{**claim, "n": n, "looks": looks} for n, looks in ((3, 1), (8, 2), (85, 0))]
+    (two / "toy" / "claims.json").write_text(json.dumps(claims), encoding="utf-8")
+    assert "3 to 8 of 1" in [row[5] for row in _first_table(two)]
+
+
+def _links(text):
+    """Where links and images of a page or of Markdown point."""
+    return re.findall(r"""(?:href|src)=["']([^"']+)|\]\(([^)]+)\)""", text)
+
+
+def test_every_link_leads_somewhere_and_every_file_is_linked(two):
+    profile = two.rename(two.parent / "overnight")
+    (profile / "toy" / "notebook.ipynb").write_text("{}", encoding="utf-8")
+    shutil.copytree(profile, two)
+    write_index(two)
+    write_index(profile)
+    for page in (profile / "index.html", two.parent / "README.md"):
+        text = page.read_text(encoding="utf-8")
+        targets = {a or b for a, b in _links(text)} - {"data:,"}
+        for target in targets:
+            if target.startswith("#"):
+                assert f'id="{target[1:]}"' in text
+            else:
+                assert (page.parent / target).is_file(), target
+        place = "" if page.name == "index.html" else "overnight/"
+        files = ("notebook.ipynb", "runs.jsonl", "tables/squares.csv", "figures/empty.png")
+        assert targets >= {f"{place}toy/{file}" for file in files}
+        assert f"{place}other/notebook.ipynb" not in targets, "it is not there"
+    assert 'href="../quick/index.html"' in (profile / "index.html").read_text(encoding="utf-8")
+    assert 'href="../README.md"' in (profile / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def overnight(two):
+    return two.rename(two.parent / "overnight")
+
+
+def test_readme_has_question_answer_and_verdicts_of_each_paper(overnight):
+    listed = {"id": "7", "text": "A | *b* <c>", "estimate": -1.23456, "low": -2, "high": 0.5}
+    (claim,) = json.loads((overnight / "toy" / "claims.json").read_text(encoding="utf-8"))
+    claims = [{**claim, **listed, "size": 14.56, "n": 8, "reason": "gate missed"}]
+    (overnight / "toy" / "claims.json").write_text(json.dumps(claims), encoding="utf-8")
+    write_index(overnight)
+    text = (overnight.parent / "README.md").read_text(encoding="utf-8")
+    assert "**How large is a square?** The largest has 9 units." in text
+    row = "| units | -1.23 | -2.00 to 0.500 | 14.56 | 8 | not decided: gate missed |"
+    assert f"| 7. A \\| \\*b\\* \\<c> {row}" in text
+    widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line[:1] == "|"]
+    assert set(widths) == {5, 8}, "columns of the two tables"
+    write_index(overnight)
+    assert (overnight.parent / "README.md").read_text(encoding="utf-8") == text
+
+
+def test_readme_names_a_damaged_report(overnight):
+    (overnight / "other" / "claims.json").write_text("3", encoding="utf-8")
+    write_index(overnight)
+    text = (overnight.parent / "README.md").read_text(encoding="utf-8")
+    again = "`python run_all.py other --profile overnight --no-compute`"
+    assert f"- other: claims.json must hold a list; it holds a int. {again}" in text
+    assert "Squares" in text and "Cubes" not in text
+
+
+def test_readme_is_of_overnight_alone_and_replaces_none_of_another(two, overnight):
+    shutil.copytree(overnight, two)
+    readme = two.parent / "README.md"
+    write_index(two)
+    assert not readme.exists()
+    readme.write_text("mine", encoding="utf-8")
+    write_index(overnight)
+    assert readme.read_text(encoding="utf-8") == "mine"
+    assert "README.md" not in (overnight / "index.html").read_text(encoding="utf-8")
+    readme.write_text(f"{GENERATED}\nold", encoding="utf-8")
+    write_index(overnight)
+    assert "Squares" in readme.read_text(encoding="utf-8")
+
+
+def test_the_committed_readme_is_that_of_the_committed_results(tmp_path):
+    results = Path(__file__).parents[2] / "results"
+    shutil.copytree(results / "overnight", tmp_path / "overnight")
+    write_index(tmp_path / "overnight")
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert text == (results / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 250

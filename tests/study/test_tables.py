@@ -44,6 +44,15 @@ def test_a_row_a_group_with_mean_spread_and_number(table):
     assert make(note="Of two.").note == f"{table.note} Of two."
 
 
+def test_the_number_of_the_paper_stands_beside_ours_whichever_row_has_it():
+    found = make(FRAME.assign(reported=[None, None, 84.3, None, None])).frame
+    ours = ["F1", "paper", "ours - paper", "sd", "n", "updates", "loss"]
+    assert list(found) == ["method", "LS", "images", *ours]
+    values = {"F1": "f1", "updates": "updates", "paper": "stated"}
+    found = make(FRAME.assign(stated=84.3), values=values).frame
+    assert list(found)[3:] == ["F1", "paper", "sd", "n", "updates"]
+
+
 def test_one_value_has_no_spread_and_none_no_mean(table):
     one, none = table.frame.iloc[1], table.frame.iloc[2]
     assert (one["F1"], one["n"]) == (90.0, 1) and np.isnan(one["sd"])
