@@ -275,6 +275,18 @@ def test_the_same_command_goes_on_and_a_paper_named_twice_runs_once(capsys, tmp_
     assert not (tmp_path / "quick" / "other").exists()
 
 
+def test_the_page_links_a_notebook_that_was_executed_after_it(tmp_path, toy, monkeypatch):
+    def execute(run, path):
+        assert (tmp_path / "quick" / "index.html").exists()
+        (run.directory / "notebook.ipynb").write_text("{}", encoding="utf-8")
+        return []
+
+    monkeypatch.setattr(notebooks, "execute", execute)
+    assert _run_all("toy", "--results", tmp_path) == 0
+    page = (tmp_path / "quick" / "index.html").read_text(encoding="utf-8")
+    assert 'href="toy/notebook.ipynb"' in page
+
+
 def test_no_compute_refuses_to_report_nothing_and_changes_nothing(capsys, tmp_path, toy):
     command = ["run", "toy", "--results", tmp_path, "--no-compute"]
     assert _main(*command) == 2
