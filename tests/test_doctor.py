@@ -142,9 +142,11 @@ def test_outside_the_clone_the_commands_are_not_there(capsys, installed, monkeyp
 
 @pytest.mark.slow
 def test_keras_starts_and_reads_the_bundled_data(monkeypatch):
+    from dagen_keras.datasets.registry import BUNDLED
+
     [(_, status, text)] = doctor.start(None)
     assert status == doctor.OK
-    assert text.endswith("bundled data: digits, photos, shapes, phantoms, patches")
+    assert text.endswith("bundled data: " + ", ".join(BUNDLED))
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     [(_, status, text)] = doctor.start(None)
     assert status == doctor.FAILS
