@@ -31,8 +31,13 @@ USEFUL = {
     "mnist, fashion_mnist, cifar10 and cifar100 are downloaded by Keras, or read from --data-dir; "
     "emnist is read from --data-dir": ["tensorflow-datasets"],
 }
-MODULES = {"scikit-learn": "sklearn", "imbalanced-learn": "imblearn", "pillow": "PIL"}
-MODULES |= {"pytest-xdist": "xdist", "tensorflow-datasets": "tensorflow_datasets"}
+MODULES = {  # Where they are not called like the package.
+    "scikit-learn": "sklearn",
+    "imbalanced-learn": "imblearn",
+    "pillow": "PIL",
+    "pytest-xdist": "xdist",
+    "tensorflow-datasets": "tensorflow_datasets",
+}
 
 
 def main(argv=None):
@@ -46,8 +51,8 @@ def main(argv=None):
             print(f"{status:8} {name}: {text}", flush=True)
             failed += status == FAILS
     if failed:
-        print(f"{failed} to mend, or python run_all.py or pytest fails. Packages come with:")
-        print("pip install -r requirements.txt")
+        print(f"{failed} to mend: python run_all.py or pytest would fail.")
+        print("Packages come with pip install -r requirements.txt")
         return 1
     print("python run_all.py and pytest have what they need.")
     return 0
@@ -84,7 +89,8 @@ def backends(_):
     for name in there:
         yield name, OK, _version(name) + (", which Keras takes" if name == wanted else "")
     if wanted not in there:
-        yield "backend", FAILS, f"KERAS_BACKEND is {wanted}, which is absent: {NOTHING_RUNS}"
+        said = f"KERAS_BACKEND is {wanted}, which is absent" if there else "no TensorFlow, no JAX"
+        yield "backend", FAILS, f"{said}: {NOTHING_RUNS}"
 
 
 def memory(_):

@@ -99,6 +99,9 @@ def test_the_backend_that_keras_takes_must_be_there(
     assert found == status
     assert _names(said, doctor.FAILS) == ["backend"] * status
     assert [name for name in ("tensorflow", "jax") if name in said] == there
+    if status:
+        said_so = f"KERAS_BACKEND is {wanted}" if there else "no TensorFlow, no JAX"
+        assert said["backend"][1].startswith(said_so)
     taken = [name for name in there if "which Keras takes" in said[name][1]]
     assert taken == [wanted or "tensorflow"] * (1 - status)
 
