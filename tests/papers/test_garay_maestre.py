@@ -18,6 +18,8 @@ from dagen_keras.papers.garay_maestre.networks import ReleasedVAE
 CLASSES, SIZE, RESERVE, UPDATES, EPOCHS = 10, 50, 100, 14, 6
 STUDY = papers.get("garay_maestre")
 CHANGES = {"train_sizes": (SIZE, 1100), "released_shown_seeds": 1, "pilot_seeds": 1}
+CHANGES |= {"methods": protocol.METHODS, "levels": (6,), "released_seeds": 1}
+CHANGES |= {"other_images": True, "vae.synthetic_per_epoch": 100}
 CHANGES |= {"vae.epochs_share": 1.0, "images.reserve": RESERVE, "images.test_per_class": 4}
 CHANGES |= {"classifier.updates": UPDATES, "released.epochs": EPOCHS, "released.patience": 2}
 CHANGES |= {"released.test_per_class": 3, "pilot.size": SIZE, "pilot.first": 2}

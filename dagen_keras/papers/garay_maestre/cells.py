@@ -9,7 +9,7 @@ from keras import ops
 from dagen_keras import backend, datasets, models
 from dagen_keras.augment import Augmenter, ClassicTransforms
 from dagen_keras.evaluate import macro_f1, named_classes
-from dagen_keras.papers.garay_maestre.networks import ReleasedVAE, classifier
+from dagen_keras.papers.garay_maestre.networks import ReleasedVAE, classifier_of
 from dagen_keras.papers.garay_maestre.protocol import ADJUSTED, EXTREME
 from dagen_keras.study.judge import judge_of, partition, reserved
 from dagen_keras.study.packing import png
@@ -175,7 +175,9 @@ class ScoreEveryEpoch(keras.callbacks.Callback):
 
 
 @backend.prompt_pipelines()
-def _train(cell, bench, batches, updates, pool, synthetic, *callbacks, precision="float32"):
+def _train(
+    cell, bench, batches, updates, pool, synthetic, *callbacks, filters=64, precision="float32"
+):
     """A classifier after (steps, times): `times` epochs of so many steps on `batches` of a stream.
 
     Of the pool, if there is one, so many synthetic images join the real ones in each epoch.
@@ -183,7 +185,7 @@ def _train(cell, bench, batches, updates, pool, synthetic, *callbacks, precision
     data = bench.data(cell.dataset)
     x, y = training_images(data, cell.train_size, cell.seed, cell.images.reserve)
     transform = transforms(cell.level or ADJUSTED) if "AUG" in cell.method else None
-    network = classifier, data.n_classes, data.image_shape
+    network = classifier_of(filters), data.n_classes, data.image_shape
     network = bench.classifier(*network, precision=precision)
     model = network.fresh(backend.subseed(cell.seed, "classifier"))
     steps, times = updates
@@ -215,8 +217,9 @@ def classify(cell, bench):
     data, updates = bench.data(cell.dataset), cell.classifier.updates
     augmenter, pool, synthetic = _pool(cell, bench, updates, data.n_classes)
     scores = ScoreEveryEpoch(*test_images(data, cell.images.test_per_class, cell.seed))
-    given, precision = (pool, synthetic, scores), cell.classifier.precision
-    model = _train(cell, bench, full_batches, (updates // 2, 2), *given, precision=precision)
+    network = {"filters": cell.classifier.filters, "precision": cell.classifier.precision}
+    given = (updates // 2, 2), pool, synthetic, scores
+    model = _train(cell, bench, full_batches, *given, **network)
     half, found = scores.rows
     found |= {
         "half": half["f1"],

@@ -1,5 +1,7 @@
 """The classifier of Garay-Maestre et al., and the VAE as they released it."""
 
+import functools
+
 import keras
 from keras import layers
 
@@ -7,18 +9,21 @@ from dagen_keras.models import BaseVAE, divergences
 from dagen_keras.models.classifiers import check_sizes
 
 
-def classifier(n_classes=10, image_shape=(28, 28, 1)):
-    """The CNN of Garay-Maestre et al., Table 1: images to class probabilities (n, n_classes)."""
+def classifier(n_classes=10, image_shape=(28, 28, 1), filters=64):
+    """The CNN of Garay-Maestre et al., Table 1: images to class probabilities (n, n_classes).
+
+    `filters` are those of the first convolution; the others have twice as many.
+    """
     check_sizes(n_classes, image_shape, smallest=4)
     return keras.Sequential(
         [
             keras.Input(image_shape),
-            layers.Conv2D(64, 3, padding="same", activation="relu"),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
+            layers.Conv2D(filters, 3, padding="same", activation="relu"),
+            layers.Conv2D(2 * filters, 3, padding="same", activation="relu"),
             layers.MaxPooling2D(),
             layers.Dropout(0.5),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
+            layers.Conv2D(2 * filters, 3, padding="same", activation="relu"),
+            layers.Conv2D(2 * filters, 3, padding="same", activation="relu"),
             layers.MaxPooling2D(),
             layers.Dropout(0.5),
             layers.Flatten(),
@@ -28,6 +33,12 @@ def classifier(n_classes=10, image_shape=(28, 28, 1)):
         ],
         name="classifier",
     )
+
+
+@functools.cache
+def classifier_of(filters):
+    """The function that builds a `classifier` of so many filters, the same one each time."""
+    return functools.partial(classifier, filters=filters)
 
 
 @keras.saving.register_keras_serializable("dagen_keras")

@@ -41,6 +41,7 @@ class Classifier(Settings):
     """
 
     updates: Even = 2000
+    filters: Positive = 64  # Of the first convolution; the others have twice as many.
     precision: Precision = "float32"
 
 
@@ -58,11 +59,13 @@ class Protocol(Settings):
     dataset: Literal[datasets.NAMES] = "mnist"
     seeds: Positive = 8
     shown_seeds: Count = 3
+    methods: Several[Literal[METHODS]] = METHODS
+    other_images: bool = True  # Whether there are VAEs of other real images as well.
     train_sizes: Several[Positive] = (50, 100)
     shown_sizes: tuple[Positive, ...] = (250,)
     latent_dim: Positive = 3
     shown_latent_dims: tuple[Positive, ...] = (2, 4, 8)
-    levels: Several[Positive] = (2, EXTREME)
+    levels: tuple[Positive, ...] = (2, EXTREME)
     samples_size: Positive = 100
     released_seeds: Count = 8
     released_shown_seeds: Count = 2
@@ -95,19 +98,20 @@ PROFILES = {
         judging=Judging(updates=2),
     ),
     "quick": Protocol(
-        **_SMALL,
+        **_SMALL | {"released_seeds": 0},
         shown_seeds=0,
+        methods=("CNN", "VAE", "AUG"),
+        other_images=False,
         train_sizes=(50,),
         shown_latent_dims=(),
-        levels=(EXTREME,),
+        levels=(),
         samples_size=50,
         released_shown_seeds=0,
         pilot_seeds=0,
-        vae=Vae(epochs_share=0.15),
+        vae=Vae(epochs_share=0.2, synthetic_per_epoch=50),
         images=Images(reserve=90, test_per_class=60),
-        classifier=Classifier(updates=60),
-        released=Released(epochs=6, test_per_class=20),
-        judging=Judging(updates=100),
+        classifier=Classifier(updates=300, filters=8),
+        judging=Judging(updates=60),
     ),
     "overnight": Protocol(),
     "paper": Protocol(
@@ -151,15 +155,16 @@ def cells(s, frame):
         released(seed, small, "VAE", "other")
         released(seed, 2 * small, "CNN")
     for seed in range(s.seeds):
-        for size, method in itertools.product(s.train_sizes, METHODS):
+        for size, method in itertools.product(s.train_sizes, s.methods):
             classify(seed, size, method)
-        classify(seed, small, "VAE", vae_images="other")
+        if s.other_images:
+            classify(seed, small, "VAE", vae_images="other")
         for level in sorted(s.levels, reverse=True):
             classify(seed, small, "AUG", level=level)
     for seed in range(s.shown_seeds):
         for dim in s.shown_latent_dims:
             classify(seed, small, "VAE", dim)
-        for size, method in itertools.product(s.shown_sizes, METHODS):
+        for size, method in itertools.product(s.shown_sizes, s.methods):
             classify(seed, size, method)
     for seed, method in itertools.product(range(s.released_shown_seeds), ("AUG", "AUG+VAE")):
         released(seed, small, method)
@@ -180,7 +185,7 @@ def _check(s):
                     f"setting '{name}' must be a multiple of the {classes} classes of "
                     f"'{s.dataset}' and at least {2 * classes}, two images a class; got {size}."
                 )
-    if max(s.levels) > EXTREME:
+    if max(s.levels, default=EXTREME) > EXTREME:
         raise RunError(f"setting 'levels' must be from 1 to {EXTREME}; got {max(s.levels)}.")
     if set(s.shown_sizes) & set(s.train_sizes):
         raise RunError("settings 'train_sizes' and 'shown_sizes' must not share a size.")

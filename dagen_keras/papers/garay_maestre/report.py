@@ -18,8 +18,9 @@ PAIRS += [("AUG+VAE", method) for method in ("CNN", "VAE", "AUG")]
 def data(s):
     sizes = ", ".join(map(str, [*s.train_sizes, *s.shown_sizes]))
     tested = s.images.test_per_class * datasets.n_classes(s.dataset)
-    name = datasets.title(s.dataset)
-    return f"{name}, {sizes} training images in all, {tested:,} test images"
+    name, filters = datasets.title(s.dataset), s.classifier.filters
+    narrow = f"; a classifier of {filters} filters, not 64" if filters != 64 else ""
+    return f"{name}, {sizes} training images in all, {tested:,} test images{narrow}"
 
 
 def parts(frame):
