@@ -132,13 +132,14 @@ def facts(frame):
 
 
 def _advantage(frame, method):
-    """What each feature space says of 1 - FID of a method / FID of KL, by dataset."""
+    """1 - FID of a method / FID of KL, "0.05, 0.37 and -6.49 on MNIST" in the spaces' order."""
     known, parts = listed("chen_liu"), []
     for claim in (c for c in CLAIMS if isinstance(c, InEachSpace)):
         if claim.method == method and not claim.kept_only:
-            one = claim.each(frame, known[claim.id])
-            said = [f"{d.estimate:.2f} ({space})" for space, d in one.items() if d.n]
-            parts += [f"{', '.join(said)} on {datasets.title(claim.dataset)}"] if said else []
+            found = [one.estimate for one in claim.each(frame, known[claim.id]).values() if one.n]
+            *others, last = (f"{estimate:.2f}" for estimate in found or [np.nan])
+            name = datasets.title(claim.dataset)
+            parts += [f"{', '.join(others)} and {last} on {name}"] if found else []
     return " and ".join(parts) or NotYet()
 
 
