@@ -128,7 +128,7 @@ PROFILES = {
         long=Long(epochs=30),
         search=Search(weights=(0.4,), refine=False),
         fid=Fid(images=300),
-        augmentation=Augmentation(generated=250, passes=20),
+        augmentation=Augmentation(generated=250, passes=14),
         classifier=Classifier(epochs=10, updates=50, looked_at=(5, 20), test_images=300),
         judging=Judging(updates=100),
     ),

@@ -100,7 +100,7 @@ PROFILES = {
     "quick": Protocol(
         **_SMALL | {"released_seeds": 0},
         shown_seeds=0,
-        methods=("CNN", "VAE", "AUG"),
+        methods=("CNN", "VAE"),
         other_images=False,
         train_sizes=(50,),
         shown_latent_dims=(),
