@@ -127,11 +127,11 @@ PROFILES = {
         judging=Judging(updates=2),
     ),
     "quick": Protocol(
-        **_BUNDLED,
+        **_BUNDLED | {"datasets": ("digits",)},
         methods=("none", "duplicates", "affine", "acgan"),
         pilot_seeds=0,
         images=_ALL,
-        gan=_QUICK.replace({"updates": 500}),
+        gan=_QUICK.replace({"updates": 900}),
         patches_images=_ALL,
         patches_gan=_QUICK.replace({"updates": 150}),
         classifier=Classifier(look_every=25, patience=4, updates=200),
