@@ -115,10 +115,12 @@ def draw_reliability(rows):
 
 def facts(frame):
     """What was measured, for the blanks of the errata's evidence."""
-    theirs, drawn = paper(), select(frame, {"kind": "samples", "method": SETS})
+    theirs, samples = paper(), select(frame, {"kind": "samples"})
+    drawn = select(samples, {"method": SETS})
     ours, pure = theirs.loc[SETS], theirs.loc["pure"]
     gain, fall = ours["accuracy"] - pure["accuracy"], 100 * (1 - ours["loss"] / pure["loss"])
-    rows = select(with_pure(select(frame, {"kind": "classify"})), added(SETS))
+    classified = with_pure(select(frame, {"kind": "classify"}))
+    rows, copies = (select(classified, added(methods)) for methods in (SETS, ["duplicates"]))
     accuracy, mixed, of_pure, gain_real, gain_mixed, loss = (
         column(rows, name).astype(float) for name in OF_RUNS
     )
@@ -127,6 +129,8 @@ def facts(frame):
     milliseconds = 1000 * column(drawn, "seconds_an_image").astype(float)
     return {
         **{name: by_group(rows, ["method"], 100 * values) for name, values in shares.items()},
+        "copies": by_group(copies, ["dataset"], 100 * column(copies, "gain").astype(float)),
+        "named": by_group(samples, ["method"], 100 * column(samples, "named").astype(float)),
         "losses": by_group(rows, ["method"], loss),
         "milliseconds": by_group(drawn, ["method"], milliseconds),
         **{"least_gain": gain.min(), "most_gain": gain.max()},
