@@ -92,7 +92,7 @@ class Protocol(Settings):
     by_densenet: Literal["claims", "all", "none"] = "claims"  # Of Table 2.
     figure_datasets: Several[Literal[datasets.NAMES]] = ("mnist", "fashion_mnist", "shapes")
     brain_dataset: Literal["oasis", "phantoms"] = "phantoms"
-    brain_seeds: Positive = 1
+    brain_seeds: Count = 1  # Without one nothing is trained on brains.
     brain_classifiers: Several[Literal[CLASSIFIERS]] = ("MLP", "CNN")
     brain_methods: Several[Literal[TABLE3]] = TABLE3
     brain_numbers: Several[Positive] = (200,)
@@ -138,12 +138,11 @@ PROFILES = {
         by_densenet="none",
         pilot_seeds=0,
         numbers=(100,),
-        brain_numbers=(100,),
+        brain_seeds=0,
         images=Images(reserve=90, size=200, test_images=300),
-        generators=Generators(passes=20),
-        slow_generators=Generators(passes=30),
-        geometry=Geometry(chains=300, covariances=(0.5,), steps=(100,)),
-        brains=Brains(downsample=4, rate=1e-3, rates=(1e-3,), runs=1, updates=50),
+        generators=Generators(passes=100, leapfrog=1),
+        slow_generators=Generators(passes=100, leapfrog=1),
+        geometry=Geometry(chains=500, covariances=(0.5,), steps=(100,)),
         judging=Judging(updates=50),
     ),
     "overnight": Protocol(),
@@ -215,7 +214,7 @@ def cells(s, frame):
         add("geometry", 0, dataset, ("latent", "rhvae"), geometry=s.geometry, **slow)
     add("subjects", 0, s.brain_dataset)
     slow |= {"brains": s.brains}
-    for method in s.brain_methods:
+    for method in s.brain_methods if s.brain_seeds else ():
         add("brain_samples", 0, s.brain_dataset, (0,), method=FIGURE4[method], **slow)
     table = rows(s.brain_methods, s.factors, s.brain_numbers)
     for seed, factors in itertools.product(range(s.brain_seeds), table):

@@ -100,21 +100,25 @@ def facts(frame):
             "slipped": f"{samplers['HMC, released gradient']['acceptance']:.4f}",
             "walks": "; ".join(f"{n} {d}" for n, d in distances.items() if n.startswith("walk")),
             "exact": distances["independent exact draws"],
+            "walk": next(d for n, d in distances.items() if n.startswith("walk")),
+            "by_hmc": distances["HMC"],
         }
-    return found | {"along_minus_prior": along_minus_prior(frame)}
+    gains = {name: gain_over(frame, method) for name, method in (("vae", "vae"), ("raw", RAW))}
+    return found | {f"along_minus_{name}": gain for name, gain in gains.items()}
 
 
-def along_minus_prior(frame):
-    """What the manifold of RHVAEs gains over the prior of VAEs, at the most images."""
+def gain_over(frame, method):
+    """What images drawn along the manifold, alone and at the most, gain over "vae" or "raw"."""
     says = []
     for kind, classifier in (("classify", "DenseNet"), ("svm", "support vector machine")):
         rows = computed(select(frame, {"training_set": ALONE}), kind, "accuracy")
         groups = rows.groupby([column(rows, "dataset"), column(rows, "split")], sort=False)
         for (dataset, split), group in groups:
-            place = {"kind": kind, "training_set": ALONE, "dataset": dataset, "split": split}
-            place["number"] = group["number"].max()
-            of = [{**place, "method": method} for method in ("rhvae_manifold", "vae")]
-            gain = difference(frame, "accuracy", *of, "points")
+            place = {"kind": kind, "dataset": dataset, "split": split}
+            alone = {**place, "training_set": ALONE, "number": group["number"].max()}
+            along = {**alone, "method": "rhvae_manifold"}
+            other = {**(place if method == RAW else alone), "method": method}
+            gain = difference(frame, "accuracy", along, other, "points")
             says += [f"{datasets.title(dataset)}, {split}, {classifier} {gain}"]
     return "; ".join(says) or NotYet()
 
