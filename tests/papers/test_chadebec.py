@@ -265,3 +265,18 @@ def test_a_difference_below_a_point_must_hold_on_other_test_images():
     share = frame["method"].map({"vae": 0.8, "rhvae_prior": 0.809}).fillna(0.5)
     frame = frame.assign(accuracy=share, classes=share.map(named))
     assert decide(STUDY, frame)["7"].reason == "test images"
+
+
+def test_the_answer_says_what_images_along_the_manifold_gain_alone_and_at_the_most():
+    accuracy = {
+        (RAW, RAW, None): 0.9,
+        ("vae", ALONE, 2000): 0.7,
+        ("rhvae_manifold", ALONE, 2000): 0.8,
+        ("rhvae_manifold", ALONE, 200): 0.1,
+        ("rhvae_manifold", BOTH, 2000): 0.99,
+    }
+    place = {"kind": "svm", "seed": 0, "dataset": "mnist", "split": "balanced"}
+    frame = pd.DataFrame([{**place, **protocol.row(*p), "accuracy": accuracy[p]} for p in accuracy])
+    facts = report.facts(frame)
+    says = "MNIST, balanced, support vector machine {} points (1 seed)".format
+    assert facts["along_minus_vae"] == says("+10.0") and facts["along_minus_raw"] == says("-10.0")
