@@ -125,7 +125,7 @@ PROFILES = {
         sizes=(250,),
         images=Images(reserve=90),
         vae=Vae(epochs=22),
-        long=Long(epochs=30),
+        long=Long(epochs=25),
         search=Search(weights=(0.4,), refine=False),
         fid=Fid(images=300),
         augmentation=Augmentation(generated=250, passes=14),
