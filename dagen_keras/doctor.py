@@ -125,7 +125,7 @@ def start(_):
         "[datasets.load(name) for name in BUNDLED]; "
         "print(backend.device() + '; bundled data: ' + ', '.join(BUNDLED))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     said = (done.stderr if done.returncode else done.stdout).strip().splitlines()
     said = said[-1] if said else f"exit status {done.returncode}, without a word"
     yield "start", FAILS if done.returncode else OK, said
