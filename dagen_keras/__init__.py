@@ -17,7 +17,7 @@ if os.environ.get("KERAS_BACKEND", "tensorflow") not in ("tensorflow", "jax"):
         "the environment variable KERAS_BACKEND must be 'tensorflow' or 'jax', or not set; got "
         f"{os.environ['KERAS_BACKEND']!r}."
     )
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _SUBPACKAGES = (
     "augment",
