@@ -1,11 +1,15 @@
 """Every notebook and solution: committed without outputs, and each of its lines runs at `smoke`."""
 
+import base64
+import io
 import json
 import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from runs.toy import STUDY
 
 from dagen_keras import papers, runs
@@ -15,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("**/[0-9]*.ipynb"))
 OF_PAPERS = {study.notebook for study in papers.get_all()}
 ALONE = [p for p in NOTEBOOKS if p.parent.name == "solutions" or p.name not in OF_PAPERS]
+COMMITTED = sorted((ROOT / "results" / "overnight").glob("*/notebook.ipynb"))
 SECONDS = 300  # A cell of a notebook that takes longer hangs.
 
 
@@ -115,10 +120,46 @@ def test_a_cell_that_fails_is_named(tmp_path):
     assert "notebook.ipynb" in line
 
 
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_committed_notebook_is_whole_and_of_today(path):
+    executed = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    source = ROOT / "notebooks" / papers.get(path.parent.name).notebook
+    source = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    executed = [c for c in executed if "injected-parameters" not in c["metadata"].get("tags", [])]
+    assert [c["source"] for c in executed] == [c["source"] for c in source]
+    code = [cell for cell in executed if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in code)
+    assert not any(o["output_type"] == "error" for cell in code for o in cell["outputs"])
+    assert path.stat().st_size <= 600_000
+
+
+def test_an_executed_notebook_has_its_pictures_in_all_their_colours(tmp_path):
+    import nbformat
+
+    rng = np.random.default_rng(0)
+    path, pictures = tmp_path / "notebook.ipynb", []
+    for n_colours in (3, 200, 100_000):
+        values = rng.integers(0, 256, (min(n_colours, 60**2), 3), dtype="uint8")
+        pictures.append(values[rng.integers(len(values), size=(60, 60))])
+    outputs = []
+    for picture in pictures:
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "png")
+        png = base64.b64encode(buffer.getvalue()).decode()
+        outputs.append(nbformat.v4.new_output("display_data", data={"image/png": png}))
+    cell = nbformat.v4.new_code_cell(outputs=outputs)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    notebooks.tidy(path)
+    for picture, output in zip(pictures, nbformat.read(path, 4).cells[0].outputs, strict=True):
+        png = io.BytesIO(base64.b64decode(output.data["image/png"]))
+        np.testing.assert_array_equal(np.asarray(Image.open(png).convert("RGB")), picture)
+
+
 def test_an_executed_notebook_names_no_folder_of_the_machine(tmp_path):
     import nbformat
 
     said = f"17 files below '{tmp_path}/data/patches' in {ROOT}/notebooks are skipped"
+    said += f", as are those of {Path.home()}/data"
     cell = nbformat.v4.new_code_cell(
         outputs=[nbformat.v4.new_output("stream", name="stderr", text=said)]
     )
@@ -126,7 +167,9 @@ def test_an_executed_notebook_names_no_folder_of_the_machine(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
     notebooks.tidy(path, str(tmp_path / "data"))
     (output,) = nbformat.read(path, as_version=4).cells[0].outputs
-    assert output.text == "17 files below 'patches' in notebooks are skipped"
+    assert output.text == (
+        "17 files below 'patches' in notebooks are skipped, as are those of ~/data"
+    )
 
 
 def test_a_notebook_that_is_not_there_is_named(tmp_path):

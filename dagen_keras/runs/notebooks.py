@@ -19,8 +19,8 @@ def execute(run, notebook):
     """Executes `notebook` with a run's parameters; it draws from the run's ledger.
 
     The executed copy is `notebook.ipynb` in the run's directory, also if a cell fails. Paths in it
-    are relative, TensorFlow's start-up messages are left out, and pictures have at most 64 colours.
-    It is whole or not written: until then it is `.notebook.ipynb`.
+    are relative, and TensorFlow's start-up messages are left out. It is whole or not written:
+    until then it is `.notebook.ipynb`.
 
     Args:
         run: a `Run`.
@@ -91,7 +91,7 @@ def _put_in_place(begun, executed, run):
 
 
 def tidy(path, data_dir=None):
-    """Leaves out of an executed notebook what is of the machine, and makes its pictures small.
+    """Leaves out of an executed notebook what is of the machine, and packs its pictures.
 
     Args:
         path: the notebook, which is written anew; it may be missing.
@@ -112,10 +112,11 @@ def tidy(path, data_dir=None):
                 output.text = re.sub(r"(?m)^([IWE]0000 |WARNING: All log).*\n?", "", output.text)
             if "text" in output:
                 output.text = re.sub(r"(?m)^/.*/site-packages/", "", output.text)
-                for place in filter(None, (data_dir, PROJECT)):
-                    output.text = output.text.replace(f"{place}/", "")
+                for place, name in ((data_dir, ""), (PROJECT, ""), (Path.home(), "~/")):
+                    if place:
+                        output.text = output.text.replace(f"{place}/", name)
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = _few_colours(output.data["image/png"])
+                output.data["image/png"] = _packed(output.data["image/png"])
         if "outputs" in cell:
             cell.outputs = [o for o in cell.outputs if o.get("text") != ""]
     about = notebook.metadata.get("papermill", {})
@@ -124,9 +125,12 @@ def tidy(path, data_dir=None):
     files.write(path, nbformat.writes(notebook) + "\n")
 
 
-def _few_colours(png):
-    """A third of the size, so that executed notebooks can be kept in git."""
-    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(64)
+def _packed(png):
+    """The same picture on white, in fewer bytes, so that executed notebooks can be kept in git."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    colours = picture.getcolors(256)
+    if colours:
+        picture = picture.quantize(len(colours), dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     picture.save(buffer, "png", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
