@@ -133,26 +133,30 @@ def test_a_committed_notebook_is_whole_and_of_today(path):
     assert path.stat().st_size <= 600_000
 
 
-def test_an_executed_notebook_has_its_pictures_in_all_their_colours(tmp_path):
+def test_an_executed_notebook_has_its_pictures_in_their_colours(tmp_path):
+    import matplotlib.pyplot as plt
     import nbformat
 
-    rng = np.random.default_rng(0)
-    path, pictures = tmp_path / "notebook.ipynb", []
-    for n_colours in (3, 200, 100_000):
-        values = rng.integers(0, 256, (min(n_colours, 60**2), 3), dtype="uint8")
-        pictures.append(values[rng.integers(len(values), size=(60, 60))])
-    outputs = []
-    for picture in pictures:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "png")
-        png = base64.b64encode(buffer.getvalue()).decode()
-        outputs.append(nbformat.v4.new_output("display_data", data={"image/png": png}))
-    cell = nbformat.v4.new_code_cell(outputs=outputs)
+    path, buffer = tmp_path / "notebook.ipynb", io.BytesIO()
+    figure, axes = plt.subplots(1, 2)
+    for power in range(1, 7):
+        axes[0].plot(np.linspace(0, 1, 50) ** power, ".-", label=f"power {power}")
+    axes[0].legend()
+    axes[1].imshow(np.linspace(0, 1, 400).reshape(20, 20))
+    figure.savefig(buffer, format="png")
+    plt.close(figure)
+    png = base64.b64encode(buffer.getvalue()).decode()
+    output = nbformat.v4.new_output("display_data", data={"image/png": png})
+    cell = nbformat.v4.new_code_cell(outputs=[output])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
     notebooks.tidy(path)
-    for picture, output in zip(pictures, nbformat.read(path, 4).cells[0].outputs, strict=True):
-        png = io.BytesIO(base64.b64decode(output.data["image/png"]))
-        np.testing.assert_array_equal(np.asarray(Image.open(png).convert("RGB")), picture)
+    kept = nbformat.read(path, as_version=4).cells[0].outputs[0].data["image/png"]
+    before, after = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(p))).convert("RGB")).astype(int)
+        for p in (png, kept)
+    )
+    assert np.abs(after - before).mean() < 0.4  # Of 255 levels; 0.9 with 64 colours.
+    assert len(kept) < len(png)
 
 
 def test_an_executed_notebook_names_no_folder_of_the_machine(tmp_path):

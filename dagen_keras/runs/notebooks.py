@@ -126,11 +126,12 @@ def tidy(path, data_dir=None):
 
 
 def _packed(png):
-    """The same picture on white, in fewer bytes, so that executed notebooks can be kept in git."""
+    """The picture in the 256 colours that fit it best, so that notebooks can be kept in git.
+
+    That is exact for grey pictures; of a graph some pixels at the edges of lines change a little.
+    """
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    colours = picture.getcolors(256)
-    if colours:
-        picture = picture.quantize(len(colours), dither=Image.Dither.NONE)
+    picture = picture.quantize(256, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     picture.save(buffer, "png", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
