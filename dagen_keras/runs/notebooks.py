@@ -12,6 +12,7 @@ from dagen_keras import files
 from dagen_keras.checks import RunError
 
 PROJECT = Path(__file__).parents[2]
+LARGE = 30_000  # Bytes of a picture.
 EXECUTED, BEGUN = "notebook.ipynb", ".notebook.ipynb"
 
 
@@ -129,9 +130,12 @@ def _packed(png):
     """The picture in the 256 colours that fit it best, so that notebooks can be kept in git.
 
     That is exact for grey pictures; of a graph some pixels at the edges of lines change a little.
+    Many photographs take 128 colours.
     """
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    picture = picture.quantize(256, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    picture.save(buffer, "png", optimize=True)
+    for colours in (256, 128):
+        buffer = io.BytesIO()
+        picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+        if buffer.tell() < LARGE:
+            break
     return base64.b64encode(buffer.getvalue()).decode()
