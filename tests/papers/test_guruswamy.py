@@ -104,7 +104,7 @@ def test_an_adversarial_model_is_trained_as_its_row_says(bench, method):
     for fit in bench.calls:
         check_adam(fit.model, 1e-3, 0.5)  # Of `quick`, as are batch and filters.
         assert (fit.sizes[0], fit.model.latent_dim, fit.model.filters) == (32, 100, 16)
-        assert fit.passes == round(500 / -(-len(images.y) // 32))
+        assert fit.passes == round(900 / -(-len(images.y) // 32))
         np.testing.assert_array_equal(fit.images, images.x)
         np.testing.assert_array_equal(fit.labels, images.y)
     assert len(bench.calls) == 1 + ("acgan_ali" in method)
