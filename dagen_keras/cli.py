@@ -1,7 +1,4 @@
-"""The command line: `run_all.py`, and `python -m dagen_keras run`, `merge`, `augment`, ...
-
-What needs Keras is imported where it is used: `doctor` must be able to say that Keras is missing.
-"""
+"""The command line: `run_all.py`, and `python -m dagen_keras run`, `merge`, `augment`, ..."""
 
 import argparse
 import importlib
@@ -13,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from dagen_keras import doctor
+from dagen_keras.augment import command
+from dagen_keras.checks import RunError
+from dagen_keras.datasets import DataError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 LONG = ("overnight", "paper")  # Profiles whose cells take minutes.
@@ -40,15 +39,7 @@ def run_all(argv=None, root=None):
 
 
 def main(argv=None):
-    """`python -m dagen_keras`: papers (`run`, `merge`), one's own images (`augment`, `compare`).
-
-    And `doctor`, before anything else is imported.
-    """
-    argv = [str(argument) for argument in (sys.argv[1:] if argv is None else argv)]
-    if argv[:1] == ["doctor"]:
-        return doctor.main(argv[1:])
-    from dagen_keras.augment import command
-
+    """`python -m dagen_keras`: papers (`run`, `merge`), one's own images (`augment`, `compare`)."""
     parser = argparse.ArgumentParser(prog="python -m dagen_keras")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_arguments(commands.add_parser("run", help="run papers' grids into the ledger"))
@@ -84,8 +75,6 @@ def _parser(prog, description):
 
 
 def _add_arguments(parser):
-    from dagen_keras.augment import command
-
     parser.add_argument("keys", nargs="*", metavar="KEY", help="papers; default: all")
     parser.add_argument(
         "--profile", default="quick", help="smoke, quick, overnight or paper; default: quick"
@@ -167,9 +156,6 @@ def _count(text):
 
 
 def _guarded(action, *arguments):
-    from dagen_keras.checks import RunError
-    from dagen_keras.datasets import DataError
-
     if hasattr(sys.stdout, "reconfigure"):  # A terminal without a character is shown its number.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -187,7 +173,6 @@ def _guarded(action, *arguments):
 
 def _runs(options, results=None):
     from dagen_keras import papers, runs
-    from dagen_keras.checks import RunError
 
     if options.fresh and options.no_compute:
         raise RunError("--fresh computes anew and --no-compute computes nothing: give one of them.")
@@ -276,8 +261,6 @@ def _run_grids(options):
 
 def _each(runs, run, action, *arguments):
     """What `action` says failed. Data that cannot be had stops a paper, but not the others."""
-    from dagen_keras.datasets import DataError
-
     try:
         return action(*arguments)
     except DataError as error:
@@ -307,7 +290,6 @@ def _compute(run, options, deadline):
 
 def _merge(options):
     from dagen_keras import papers, runs
-    from dagen_keras.checks import RunError
     from dagen_keras.runs.lock import writer
 
     for path in options.ledgers:

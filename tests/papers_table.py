@@ -3,10 +3,11 @@
 `python tests/papers_table.py` writes it into the README.
 """
 
-import collections
 import json
 import tomllib
 from pathlib import Path
+
+from dagen_keras.runs.formatting import counted
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- papers: python tests/papers_table.py -->\n", "<!-- end of papers -->\n"
@@ -32,9 +33,8 @@ def verdicts_of(directory):
         json.loads((directory / name).read_text(encoding="utf-8"))
         for name in ("claims.json", "summary.json")
     )
-    counts = collections.Counter(claim["verdict"] for claim in claims).most_common()
     done = f"{summary['cells'] - summary['missing']} of {summary['cells']} cells computed"
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts) + f"; {done}"
+    return f"{counted(claims)}; {done}"
 
 
 def written(readme, rows):

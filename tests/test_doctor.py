@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dagen_keras import cli, doctor
+from dagen_keras import doctor
+from dagen_keras.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +33,7 @@ def installed(monkeypatch):
 
 def _said(capsys, *arguments):
     """The exit status, and by name the status and the text of each check."""
-    status = cli.main(["doctor", *arguments])
+    status = main(["doctor", *arguments])
     lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
     checks = [(first, *rest.split(": ", 1)) for first, rest in lines if ": " in rest]
     return status, {name: (first, text) for first, name, text in checks}
@@ -162,8 +163,8 @@ def test_without_any_package_it_says_so():
     modules = [doctor.MODULES.get(name, name) for name in names] + ["tensorflow", "jax"]
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({modules})); "
-        "from dagen_keras import cli, doctor; doctor.CHECKS.remove(doctor.start); "
-        "sys.exit(cli.main(['doctor']))"
+        "from dagen_keras import __main__, doctor; doctor.CHECKS.remove(doctor.start); "
+        "sys.exit(__main__.main(['doctor']))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 1, run.stderr

@@ -29,9 +29,9 @@ def duration(seconds):
 
 
 def counted(claims):
-    """How many claims have each verdict: "2 reproduced, 5 not decided"."""
+    """How many claims have each verdict, the most first: "5 not decided, 2 reproduced"."""
     counts = collections.Counter(claim["verdict"] for claim in claims)
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())
 
 
 def columns(frame):

@@ -114,7 +114,7 @@ def tidy(path, data_dir=None):
             if "text" in output:
                 output.text = re.sub(r"(?m)^/.*/site-packages/", "", output.text)
                 for place, name in ((data_dir, ""), (PROJECT, ""), (Path.home(), "~/")):
-                    if place:
+                    if place and str(place) != "/":
                         output.text = output.text.replace(f"{place}/", name)
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _packed(output.data["image/png"])

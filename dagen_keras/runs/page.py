@@ -10,14 +10,13 @@ import pandas as pd
 from dagen_keras import files
 from dagen_keras.runs import formatting
 from dagen_keras.runs.report_files import naming, read_json
+from dagen_keras.study.report import POWER
 
 COMMITTED = "overnight"  # The profile whose results are in git, and in `README.md`.
 GENERATED = "<!-- Written by run_all.py, which overwrites this file. -->"
 RULES = (
     "A claim is decided by exact signed-rank tests over seeds, in two looks, at 8 and at 16, alpha "
-    "0.01 in all; estimates are Hodges and Lehmann's. At 8 seeds all differences must have one "
-    "sign, and 80 % power needs an effect of 1.9 standard deviations of the paired difference, 1.0 "
-    "at 16."
+    f"0.01 in all; estimates are Hodges and Lehmann's. {POWER}"
 )
 
 

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+POWER = (
+    "At 8 seeds all differences must have one sign, and 80 % power needs an effect of 1.9 standard "
+    "deviations of the paired difference, 1.0 at 16."
+)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -109,9 +114,7 @@ class Report:
             "Hodges-Lehmann estimate and exact 95 % interval over seeds, in the unit of each row",
             frame,
             "'better in' is the share of seeds with a positive difference; 'n shows' the effect "
-            "that as many seeds show with 80 % power at the spread seen. At 8 seeds all "
-            "differences must have one sign, and 80 % power needs an effect of 1.9 standard "
-            "deviations of the paired difference, 1.0 at 16.",
+            f"that as many seeds show with 80 % power at the spread seen. {POWER}",
         )
 
     def errata_table(self) -> Table:

@@ -114,7 +114,7 @@ def draw_reliability(rows):
 
 
 def facts(frame):
-    """What was measured, for the blanks of the errata's evidence."""
+    """What was measured, for the blanks of the answer and of the errata's evidence."""
     theirs, samples = paper(), select(frame, {"kind": "samples"})
     drawn = select(samples, {"method": SETS})
     ours, pure = theirs.loc[SETS], theirs.loc["pure"]

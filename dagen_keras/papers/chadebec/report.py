@@ -84,7 +84,7 @@ def papers_numbers(table):
 
 
 def facts(frame):
-    """What was measured, for the blanks of the errata's evidence."""
+    """What was measured, for the blanks of the answer and of the errata's evidence."""
     theirs = papers_numbers(TABLE3)
     places = {"alone": ("rhvae_manifold_2000", ALONE), "raw": (RAW, RAW)}
     found = {name: theirs["DenseNet", *place] for name, place in places.items()}

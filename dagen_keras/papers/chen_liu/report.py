@@ -95,7 +95,7 @@ def draw_t_surface():
 
 
 def facts(frame):
-    """What was measured, for the blanks of the errata's evidence."""
+    """What was measured, for the blanks of the answer and of the errata's evidence."""
     finals, runs = (select(frame, {"kind": kind}) for kind in ("final", ["search", "final"]))
     ends = [column(finals, name).str[-1] for name in ("elbo_w", "elbo_kl")]
     printed, appendix = (np.log(0.25) + (s - 2) ** 2 - 1 for s in (0.25, 0.5))

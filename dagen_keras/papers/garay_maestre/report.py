@@ -97,7 +97,7 @@ def as_released(rows):
 
 
 def facts(frame):
-    """What was measured, for the blanks of the errata's evidence."""
+    """What was measured, for the blanks of the answer and of the errata's evidence."""
     eq2 = optimize.minimize_scalar(lambda sd: sd**2 - np.log(sd) - 1, bounds=(0.01, 3))
     theirs = reported("garay_maestre_table2_f1_percent")
     by_size = theirs.groupby("train_size")[["AUG", "CNN"]].first()

@@ -94,7 +94,7 @@ def draw_recalls(rows):
 
 
 def facts(frame):
-    """What was measured, for the blanks of the errata's evidence."""
+    """What was measured, for the blanks of the answer and of the errata's evidence."""
     fills = with_differences(select(frame, {"kind": "fill"}))
     none = select(fills, {"method": "none"})
     acgan = select(fills, {"method": "acgan"})
@@ -132,8 +132,8 @@ def facts(frame):
 def last_doubling(pilots):
     """ "acgan from 12.92 to 7.84": the pilot's FID at its last two looks, the mean of its seeds."""
     fids = {
-        method: np.mean([fid[-2:] for fid in own], axis=0)
-        for method, own in column(pilots, "fid").dropna().groupby(column(pilots, "method"))
+        method: np.mean([fid[-2:] for fid in curves], axis=0)
+        for method, curves in column(pilots, "fid").dropna().groupby(column(pilots, "method"))
     }
     said = [f"{method} from {a:.2f} to {b:.2f}" for method, (a, b) in fids.items()]
     return ", ".join(said) or NotYet()
