@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import pairwise_distances_chunked
+from sklearn.neighbors import NearestNeighbors
 
 COPY = 1 / 3  # Nearer than a third of what real images are apart.
-MEGABYTES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,26 +48,12 @@ def nearest(new: np.ndarray, training: np.ndarray, of_class: np.ndarray) -> Near
     return Nearest(row, distance, relative, typical)
 
 
-def _search(points, among, but=None):
-    """Rows and distances of the nearest; `but` are rows that are the points themselves."""
+def _search(points, among, own=None):
+    """Rows and distances of the nearest; `own` are the points' own rows, which do not count."""
     points, among = (x.reshape(len(x), -1).astype("float32") / 255 for x in (points, among))
-
-    def reduce(squares, start):
-        if but is not None and len(among) > 1:
-            rows = np.arange(len(squares))
-            squares[rows, but[start + rows]] = np.inf
-        return squares.argmin(axis=1)
-
-    rows = np.concatenate(
-        list(
-            pairwise_distances_chunked(
-                points,
-                among,
-                reduce_func=reduce,
-                working_memory=MEGABYTES,
-                metric="sqeuclidean",
-            )
-        )
-    )
+    k = 1 if own is None else min(2, len(among))
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(among)
+    rows = search.kneighbors(points, return_distance=False)
+    rows = rows[:, 0] if own is None else np.where(rows[:, 0] == own, rows[:, -1], rows[:, 0])
     # Of the difference itself: the search rounds.
     return rows, np.linalg.norm(points.astype(float) - among[rows], axis=1)
