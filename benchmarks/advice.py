@@ -1,4 +1,4 @@
-"""Whether the advice of `compare` is right, in 40 scenarios whose truth is known.
+"""Whether the advice of `compare` is right, in 42 scenarios whose truth is known.
 
 A scenario is a source of images, few or uneven classes, and a generative method: perfect (unseen
 real images), harmful (copies, one image again and again, wrong labels), or a VAE. `compare` is
@@ -10,6 +10,8 @@ what they say together. One thread a process: OMP_NUM_THREADS=1, and --part 1/2,
 """
 
 import argparse
+import functools
+import itertools
 import json
 import os
 import time
@@ -139,59 +141,75 @@ def leaking(unseen):
 GENERATORS = {one.__name__: one for one in (perfect, copies, collapsed, leaking)}
 
 
-def scenarios():
-    """(name, source, sizes, generative method) of each: 40."""
-    kinds = [
-        ("even", "perfect"),
-        ("uneven", "perfect"),
-        ("even", "copies"),
-        ("uneven", "collapsed"),
-        ("many", "leaking"),
-        ("uneven", "vae"),
-    ]
-    found = [(source, *kind) for source in SOURCES for kind in kinds]
-    found += [(source, "many", "vae") for source in SOURCES[:4]]
-    return {f"{s.__name__}, {size}, {kind}": (s, size, kind) for s, size, kind in found}
+KINDS = {  # Of a source and so many images: 42 scenarios.
+    "even": ("perfect", "copies"),
+    "uneven": ("perfect", "collapsed", "vae"),
+    "many": ("leaking", "vae"),
+}
 
 
-class Draws:
-    """Disjoint images of a source: unseen ones, held-out ones, and a pool to draw from."""
+class Setting:
+    """A source of images, so many of each class at a time, and how each method does with them.
 
-    def __init__(self, source, sizes, data_dir, seed):
-        self.rng, self.sizes = np.random.default_rng(seed), SIZES[sizes]
-        self.x, self.y = source(self.rng, data_dir)
-        of_class = [self.rng.permutation(np.flatnonzero(self.y == c)) for c in (0, 1)]
-        self.test = np.concatenate([rows[:HELD_OUT] for rows in of_class])
-        self.unseen = {str(c): self.x[rows[HELD_OUT:][:1000]] for c, rows in enumerate(of_class)}
+    Images are disjoint: unseen ones, held-out ones, and a pool to draw from.
+    """
+
+    def __init__(self, source, sizes, data_dir):
+        self.sizes, rng = SIZES[sizes], _rng(source.__name__, sizes)
+        self.x, self.y = source(rng, data_dir)
+        of_class = [rng.permutation(np.flatnonzero(self.y == c)) for c in (0, 1)]
+        test = np.concatenate([rows[:HELD_OUT] for rows in of_class])
+        self.test = self.x[test], self.y[test]
+        unseen = {str(c): self.x[rows[HELD_OUT:][:1000]] for c, rows in enumerate(of_class)}
+        self.generators = {kind: new(unseen) for kind, new in GENERATORS.items()}
         self.pool = [rows[HELD_OUT + 1000 :] for rows in of_class]
+        split = StratifiedShuffleSplit(1, test_size=TEST_SHARE, random_state=0)
+        rows, n = [self.draw(rng) for _ in range(DRAWS)], sum(self.sizes)
+        self.train = [next(split.split(r, self.y[r]))[0] + n * i for i, r in enumerate(rows)]
+        images, labels = self.x[np.concatenate(rows)], self.y[np.concatenate(rows)].astype(str)
+        self.bench = Bench(images, labels, 1, self.generators)
+        self.bench.updates = Bench(images[:n], labels[:n], 1).updates  # Those of one draw.
 
-    def draw(self):
-        """Positions of a new set of images."""
+    def draw(self, rng):
+        """Positions of a set of images."""
         chosen = zip(self.pool, self.sizes, strict=True)
-        return np.concatenate([self.rng.choice(rows, n, replace=False) for rows, n in chosen])
+        return np.concatenate([rng.choice(rows, n, replace=False) for rows, n in chosen])
+
+    def scores(self, method, numbers=range(DRAWS)):
+        """Its balanced accuracies on held-out images, in percent, one a draw."""
+        scored = (self.bench.score(method, self.train[i], *self.test, i)[0] for i in numbers)
+        return [100 * one["balanced_accuracy"] for one in scored]
+
+    @functools.cached_property
+    def cheap(self):
+        """The cheap methods' scores: of the best three after five draws all, of others five."""
+        found = {method: self.scores(method, range(FIRST_DRAWS)) for method in CHEAP}
+        for method in sorted(found, key=lambda m: np.mean(found[m]))[-FINALISTS:]:
+            found[method] += self.scores(method, range(FIRST_DRAWS, DRAWS))
+        return found
 
 
-def run(name, data_dir, budget):
+def _rng(*words):
+    return np.random.default_rng(backend.subseed(0, *words))
+
+
+def run(name, kind, setting, budget):
     """What was advised, and what is true."""
-    start, (source, sizes, kind) = time.process_time(), scenarios()[name]
-    draws = Draws(source, sizes, data_dir, backend.subseed(0, name))
-    own = {} if kind == "vae" else {kind: GENERATORS[kind](draws.unseen)}
-    rows = draws.draw()
+    start, rows = time.process_time(), setting.draw(_rng(name))
     found = augment.compare(
-        draws.x[rows],
-        draws.y[rows],
-        [*CHEAP] if own else [*CHEAP, "vae"],
-        generators=own,
+        setting.x[rows],
+        setting.y[rows],
+        [*CHEAP, "vae"] if kind == "vae" else [*CHEAP],
+        generators={} if kind == "vae" else {kind: setting.generators[kind]},
         budget=budget,
         progress=False,
         clock=time.process_time,
     )
     compared = time.process_time() - start
     [(verdict, p)] = [*found.verdicts.values()] or [(None, None)]
-    methods = [*dict.fromkeys([*found.frame["method"], kind])]
-    truth = true_scores(draws, own, methods, len(rows))
-    best = max((m for m in truth if m in CHEAP), key=lambda m: np.mean(truth[m]))
-    gains = 100 * (np.array(truth[kind]) - truth[best])
+    scores, truth = setting.scores(kind), setting.cheap
+    best = max((m for m in truth if len(truth[m]) == DRAWS), key=lambda m: np.mean(truth[m]))
+    gains = np.subtract(scores, truth[best])
     return {
         "name": name,
         "advice": found.advice,
@@ -201,33 +219,10 @@ def run(name, data_dir, budget):
         "splits": int(found.frame["split"].nunique()),
         "left_out": found.left_out,
         "gain": float(gains.mean()),
-        "gain_error": float(gains.std(ddof=1) / np.sqrt(len(gains))),
-        "truth": {method: round(100 * float(np.mean(runs)), 2) for method, runs in truth.items()},
+        "gain_error": float(gains.std(ddof=1) / np.sqrt(DRAWS)),
+        "truth": {m: round(float(np.mean(s)), 2) for m, s in {**truth, kind: scores}.items()},
         "seconds": [round(compared), round(time.process_time() - start)],
     }
-
-
-def true_scores(draws, own, methods, n):
-    """Balanced accuracies on held-out images by method, one a draw of n images.
-
-    Of the cheap methods, those that are not among the best three after five draws are left out.
-    """
-    split = StratifiedShuffleSplit(1, test_size=TEST_SHARE, random_state=0)
-    rows = [draws.draw() for _ in range(DRAWS)]
-    train = [next(split.split(r, draws.y[r]))[0] + n * i for i, r in enumerate(rows)]
-    images, labels = draws.x[np.concatenate(rows)], draws.y[np.concatenate(rows)].astype(str)
-    bench = Bench(images, labels, 1, own)
-    bench.updates = Bench(images[:n], labels[:n], 1).updates
-    x, y = draws.x[draws.test], draws.y[draws.test]
-    scores = {method: [] for method in methods}
-    for number, part in enumerate(train):
-        if number == FIRST_DRAWS:
-            cheap = sorted((m for m in scores if m in CHEAP), key=lambda m: np.mean(scores[m]))
-            for method in cheap[:-FINALISTS]:
-                del scores[method]
-        for method, values in scores.items():
-            values.append(bench.score(method, part, x, y, number)[0]["balanced_accuracy"])
-    return scores
 
 
 def table(lines):
@@ -280,14 +275,17 @@ def main():
     if options.table:
         table(lines)
         return
+    done, setting = {line["name"] for line in lines}, functools.cache(Setting)
     part, parts = map(int, options.part.split("/"))
-    for name in [*scenarios()][part - 1 :: parts]:
-        if name in {line["name"] for line in lines} or (options.only or "") not in name:
-            continue
-        found = run(name, options.data_dir, options.budget)
-        with options.results[0].open("a") as file:
-            file.write(json.dumps(found) + "\n")
-        print(found, flush=True)
+    for source, sizes in [*itertools.product(SOURCES, SIZES)][part - 1 :: parts]:
+        for kind in KINDS[sizes]:
+            name = f"{source.__name__}, {sizes}, {kind}"
+            if name in done or (options.only or "") not in name:
+                continue
+            found = run(name, kind, setting(source, sizes, options.data_dir), options.budget)
+            with options.results[0].open("a") as file:
+                file.write(json.dumps(found) + "\n")
+            print(found, flush=True)
 
 
 if __name__ == "__main__":
