@@ -164,10 +164,9 @@ def _guarded(action, *arguments):
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print(
-            "\ninterrupted. What is finished is kept; the same command goes on.",
-            file=sys.stderr,
-        )
+        kept = action is not command.compare
+        then = "What is finished is kept; the same command goes on." if kept else "Nothing is kept."
+        print(f"\ninterrupted. {then}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 

@@ -450,6 +450,15 @@ def test_an_interrupt_says_that_nothing_is_lost(capsys, tmp_path, monkeypatch, t
     )
 
 
+def test_an_interrupted_comparison_says_that_nothing_is_kept(capsys, tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dagen_keras.augment.command.folder.read", interrupted)
+    assert _main("compare", tmp_path, "--output", tmp_path / "page.html") == 130
+    assert "interrupted. Nothing is kept." in capsys.readouterr().err
+
+
 def test_out_of_time_it_ends_well_and_says_what_is_left(capsys, tmp_path, toy):
     assert _main("run", "--time-limit", "0s", "--results", tmp_path) == 0
     out = capsys.readouterr().out

@@ -1,5 +1,6 @@
 """What a comparison trains: a classifier with each method, and the generative models."""
 
+import contextlib
 import functools
 import math
 import warnings
@@ -82,9 +83,11 @@ class Bench:
             def classifier(updates, name=name):
                 self._fit(model, name, x, y, 0, updates)
 
-            seconds[name] = self.updates * _seconds_an_update(classifier, 1, clock)
-            if name in GENERATIVE:
-                seconds[name] += self._training_seconds(METHODS[name], x, y, clock)
+            seconds[name] = 0.0
+            with contextlib.suppress(models.NonFiniteLossError):  # A split will say so.
+                seconds[name] += self.updates * _seconds_an_update(classifier, 1, clock)
+                if name in GENERATIVE:
+                    seconds[name] += self._training_seconds(METHODS[name], x, y, clock)
         return seconds
 
     def _training_seconds(self, method, x, y, clock):

@@ -1,4 +1,4 @@
-"""The command line for images of one's own: `python -m dagen_keras augment`."""
+"""The command line for images of one's own: `python -m dagen_keras augment` and `compare`."""
 
 import csv
 import re
@@ -36,7 +36,9 @@ def add_compare(commands):
     parser.add_argument(
         "--groups", type=Path, metavar="FILE", help="lines 'file,group': no group on both sides"
     )
-    parser.add_argument("--output", type=Path, metavar="PAGE", help="default: INPUT_compared.html")
+    parser.add_argument(
+        "--output", type=Path, metavar="PAGE", help="default: INPUT_compared.html, here"
+    )
     parser.add_argument("--seed", type=seed, default=0, help="fixes all; default 0")
     parser.add_argument("--force", action="store_true", help="replace what is at PAGE")
 
@@ -109,8 +111,8 @@ def compare(options):
     if not output.resolve().parent.is_dir():
         raise RunError(f"there is no folder '{output.resolve().parent}'.")
     found = folder.read(options.input, options.size, options.channels)
-    for name, why in found.skipped.items():
-        print(f"left out: '{name}': {why}")
+    for line in found.told:
+        print(line)
     groups = None if options.groups is None else read_groups(options.groups, found.names)
     methods = options.methods and [name.strip() for name in options.methods.split(",")]
     comparison = compared(

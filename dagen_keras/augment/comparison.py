@@ -14,6 +14,7 @@ from dagen_keras.augment.bench import Bench, Generator
 from dagen_keras.augment.methods import CHEAP, GENERATIVE, METHODS, check_sides
 from dagen_keras.checks import RunError
 from dagen_keras.evaluate import Resampled
+from dagen_keras.models import NonFiniteLossError
 
 TEST_SHARE, FEWEST_SPLITS, MOST_SPLITS = 1 / 4, 5, 30
 FEWEST, GANS_FROM = 10, 1000  # Images: different ones of each class; all.
@@ -74,8 +75,8 @@ def compare(
         groups: what each image is of, such as a patient, (n,): no group is on both sides. None:
             each is of its own, but for images that are the same.
         generators: generative methods of one's own by name: functions of the training images
-            (uint8), their labels, how many new images of each class, and a seed, that return new
-            images of each class, uint8. They are compared beside `methods`.
+            (uint8), their labels, how many new images of each class, and a seed, that return the
+            new images of each class as a dictionary, uint8. They are compared beside `methods`.
         budget: seconds.
         seed: fixes splits, weights and images.
         progress: whether to show a progress bar.
@@ -87,6 +88,8 @@ def compare(
     Raises:
         RunError: if the images allow no comparison, a method is not known, or a generator gives
             other than images of that kind.
+        NonFiniteLossError: if the classifier of the real images alone does not stay finite. Another
+            method of which that holds is left out.
     """
     images, labels = np.asarray(images), np.asarray(labels).astype(str)
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
@@ -118,8 +121,9 @@ def compare(
                 break
             n_splits = number + max(FEWEST_SPLITS - number, int(left / max(each, 1e-9)))
             bar.total = min(len(splits), n_splits) * len(chosen)
-            more, some = _split(bench, split, number, chosen, bar, clock)
-            rows, samples = rows + more, samples or some
+            more, some, failed = _split(bench, split, number, chosen, bar, clock)
+            rows, samples, left_out = rows + more, samples or some, left_out | failed
+            chosen = [name for name in chosen if name not in failed]
     frame = pd.DataFrame(rows)
     frame = frame[frame["method"].isin(chosen)].reset_index(drop=True)
     ratio = float(np.mean([len(test) / len(train) for train, test in splits]))
@@ -230,14 +234,19 @@ def _splits(labels, groups, seed):
 
 
 def _split(bench, split, number, chosen, bar, clock):
-    """A row a method of one split, and of its new images some."""
+    """A row a method of one split, of its new images some, and why a method failed."""
     train, test = split
-    rows, samples = [], {}
+    x, y = bench.images[test], bench.numbers[test]
+    rows, samples, failed = [], {}, {}
     for name in chosen:
         start = clock()
-        scores, samples[name] = bench.score(
-            name, train, bench.images[test], bench.numbers[test], number
-        )
+        try:
+            scores, samples[name] = bench.score(name, train, x, y, number)
+        except NonFiniteLossError as error:
+            if name in KEPT:
+                raise
+            failed[name] = f"in split {number + 1} its training did not stay finite: {error}"
+            continue
         rows.append({"split": number, "method": name, **scores, "seconds": clock() - start})
         bar.update()
-    return rows, {name: some for name, some in samples.items() if some}
+    return rows, {name: some for name, some in samples.items() if some}, failed

@@ -46,10 +46,11 @@ def produce(
     """New images of each class, as PNG files in a folder a class, and what is known of them.
 
     Beside these folders are written `contact_sheet.png`, real images beside new ones; `models.zip`,
-    the trained models; and `manifest.json`: method, seed, settings, versions, scores of each class,
-    and of each image the nearest training image, how far it is relative to what real images are
-    apart, and whether it is a copy. Nothing is at `output` before all is. What a run that was ended
-    has trained lies beside it, hidden, and the same call goes on from there.
+    the trained models, where the method has any; and `manifest.json`: method, seed, settings,
+    versions, scores of each class, and of each image the nearest training image, how far it is
+    relative to what real images are apart, and whether it is a copy. Nothing is at `output` before
+    all is. What a run that was ended has trained lies beside it, hidden, and the same call goes on
+    from there.
 
     Args:
         source: a folder of a folder a class, or a `.npz`: see `datasets.folder.read`.
@@ -142,10 +143,8 @@ def _read(source, size, channels, method, say):
     """The images, without classes that are too small, once what was left out is told."""
     found = folder.read(source, size, channels)
     check_sides(found.images)
-    for name, why in found.skipped.items():
-        say(f"left out: '{name}': {why}")
-    if found.skipped:
-        say(f"{len(found.skipped)} images cannot be read, {len(found.names)} can.")
+    for line in found.told:
+        say(line)
     kept = np.ones(len(found.names), bool)
     for name in found.classes:
         of_class = found.labels == name

@@ -26,7 +26,8 @@ class LabelledImages:
         labels: names of their classes, (n,).
         names: where each comes from: its path within the folder, or its number in the `.npz`.
         skipped: what was left out, a reason by name.
-        ignored: how many files there are that no image's name has.
+        ignored: how many entries were not looked at: files of other kinds, folders within a
+            class's folder, files beside the folders of the classes; hidden ones do not count.
     """
 
     images: np.ndarray
@@ -39,6 +40,19 @@ class LabelledImages:
     def classes(self) -> list[str]:
         """The names of the classes, sorted."""
         return [str(name) for name in np.unique(self.labels)]
+
+    @property
+    def told(self) -> list[str]:
+        """Lines for the reader: what was left out, and what was not looked at."""
+        lines = [f"left out: '{name}': {why}" for name, why in self.skipped.items()]
+        if self.skipped:
+            lines.append(f"{len(self.skipped)} images cannot be read, {len(self.names)} can.")
+        if self.ignored:
+            lines.append(
+                f"not looked at: {self.ignored} files of other kinds, folders in a class's folder, "
+                "or files beside the classes' folders."
+            )
+        return lines
 
     def of(self, rows: np.ndarray) -> "LabelledImages":
         """Some of them: `rows` are truth values or positions."""
@@ -108,13 +122,14 @@ def read(
 
 def _read_folder(path):
     images, labels, names, skipped, ignored = [], [], [], {}, 0
-    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir()):
-        if folder.name.startswith("."):
+    for folder in _visible(path):
+        if not folder.is_dir():
+            ignored += 1
             continue
-        for file in sorted(folder.iterdir()):
+        for file in _visible(folder):
             name = f"{folder.name}/{file.name}"
-            if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
-                ignored += not file.is_dir()
+            if file.suffix.lower() not in SUFFIXES:
+                ignored += 1
                 continue
             try:
                 if not file.resolve().is_relative_to(path.resolve()):
@@ -126,6 +141,10 @@ def _read_folder(path):
             labels.append(folder.name)
             names.append(name)
     return images, labels, names, skipped, ignored
+
+
+def _visible(folder):
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def _reason(error):

@@ -75,8 +75,8 @@ def pilot_figure(
     return figure_of(
         "pilot_curves",
         frame,
-        f"The pilot, {what} on images that no cell uses by the classifier's updates; thin a run, "
-        f"thick the mean. {data}.",
+        f"The pilot, {what} on images that no cell uses, by updates; thin a run, thick the mean. "
+        f"{data}.",
         form="curves",
         where={"kind": "pilot"},
         x="updates",

@@ -25,7 +25,7 @@ class Study:
     Attributes:
         key: its name on the command line and in paths.
         title, reference, question: what it is called, where it appeared, what it asks.
-        answer: what the cells say to the question, at most three sentences with blanks for facts.
+        answer: what the cells say to the question, at most four sentences with blanks for facts.
         notebook: file name in `notebooks/`.
         protocol_version: raised when a fix changes results, so that they are computed anew.
         profiles: the settings of each profile; each has a setting `seeds`.

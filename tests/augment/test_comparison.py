@@ -184,6 +184,26 @@ def test_what_the_budget_does_not_allow_is_left_out_by_name(own, quick):
     assert found.samples == {}
 
 
+def test_a_method_whose_training_diverges_is_left_out_by_name(own, quick, monkeypatch):
+    score = bench.Bench.score
+
+    def diverging(self, name, train, x, y, split=0):
+        if (name, split) in {("mixup", 2), (fails, 0)}:
+            raise models.NonFiniteLossError("the loss is NaN")
+        return score(self, name, train, x, y, split)
+
+    monkeypatch.setattr(bench.Bench, "score", diverging)
+    asked = {"methods": ["flips", "mixup"], "progress": False, "budget": 60, "clock": _clock(1)}
+    fails = None
+    found = compare(*own, **asked)
+    assert set(found.frame["method"]) == {"nothing", "flips"}
+    assert found.frame.groupby("split").size().eq(2).all()
+    assert found.left_out["mixup"] == "in split 3 its training did not stay finite: the loss is NaN"
+    fails = "nothing"
+    with pytest.raises(models.NonFiniteLossError):
+        compare(*own, **asked)
+
+
 def test_what_is_dear_goes_and_what_there_is_time_for_stays():
     seconds = {"nothing": 1, "flips": 2, "randaugment": 8, "mixup": 3, "vae": 20, "rhvae": 30}
     kept = {

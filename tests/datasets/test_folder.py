@@ -105,9 +105,17 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(own, tmp_path, monkey
     own("a/pages.tiff", pages[0], save_all=True, append_images=pages[1:])
     (good.parent / "notes.txt").write_text("mine")
     (good.parent / ".hidden.png").write_text("")
+    (good.parent / "more").mkdir()
+    (good.parent.parent / "loose.png").write_bytes(good.read_bytes())
     found = _read(tmp_path)
     assert found.names == ("a/good.png", "a/within.png")
-    assert found.ignored == 2
+    assert found.ignored == 3  # notes.txt, more and loose.png
+    assert found.told[-2:] == [
+        f"{len(found.skipped)} images cannot be read, 2 can.",
+        "not looked at: 3 files of other kinds, folders in a class's folder, or files beside the "
+        "classes' folders.",
+    ]
+    assert "left out: 'a/pages.tiff': 2 pages, of which one had to be chosen" in found.told
     expected = {
         "truncated": "truncated",
         "text": "no image",
