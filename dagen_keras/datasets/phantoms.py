@@ -6,7 +6,6 @@ eighty-year-old. Disease adds to it, so an old healthy brain can look like a you
 """
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ from scipy import ndimage
 
 from dagen_keras.datasets import oasis, subjects
 
-CSV_NAME = "phantoms_cross-sectional.csv"
 DESCRIPTION = "generated brain-like phantoms, not OASIS"
 IMAGE_SHAPE = (208, 176)
 
@@ -50,7 +48,12 @@ def load(downsample=1):
 
 
 def generate(n_cn=120, n_ad=80, image_shape=IMAGE_SHAPE, seed=0):
-    """Phantoms in the order of their IDs: the arguments are those of `write_phantoms`.
+    """Phantoms in the order of their IDs, from PHANTOM_0001_MR1 on.
+
+    Args:
+        n_cn, n_ad: how many healthy and ill subjects.
+        image_shape: pixels (anterior-posterior, left-right) of a field of 208 mm x 176 mm.
+        seed: fixes subjects and images.
 
     Returns:
         A DataFrame with the columns `oasis.COLUMNS`, and int16 slices (n, height, width), rows
@@ -60,50 +63,6 @@ def generate(n_cn=120, n_ad=80, image_shape=IMAGE_SHAPE, seed=0):
     frame, atrophy = draw_subjects(n_cn, n_ad, rng)
     slices = [np.rint(2000 * draw(value, rng, image_shape)).astype(np.int16) for value in atrophy]
     return frame, np.stack(slices)
-
-
-def read(directory, image_shape=IMAGE_SHAPE, downsample=1):
-    """Images and frame of what `write_phantoms` wrote; see `oasis.read`."""
-    height, width = image_shape
-    return oasis.read(
-        directory,
-        csv_name=CSV_NAME,
-        slice_index=0,
-        downsample=downsample,
-        volume_shape=(width, height, 1),
-    )
-
-
-def write_phantoms(directory, n_cn=120, n_ad=80, image_shape=IMAGE_SHAPE, seed=0):
-    """Writes phantoms as the files of OASIS-1: a volume of one slice each, and the CSV.
-
-    The files are `<ID>/<ID>_t88_masked_gfc.img` and `.hdr` (Analyze 7.5, int16), IDs from
-    PHANTOM_0001_MR1 on, and `phantoms_cross-sectional.csv`. The same arguments give the same
-    bytes.
-
-    Args:
-        directory: is made if it does not exist.
-        n_cn, n_ad: how many healthy and ill subjects.
-        image_shape: pixels (anterior-posterior, left-right) of a field of 208 mm x 176 mm.
-        seed: fixes subjects and images.
-
-    Returns:
-        The CSV's content, a DataFrame with the columns `oasis.COLUMNS`.
-    """
-    import nibabel
-
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    spacing = 208 / image_shape[0], 176 / image_shape[1]
-    frame, slices = generate(n_cn, n_ad, image_shape, seed)
-    for subject, image in zip(frame["ID"], slices, strict=True):
-        # As an Analyze file stores it: right to left, posterior to anterior.
-        voxels = image[::-1, ::-1].T[..., None]
-        (directory / subject).mkdir(exist_ok=True)
-        volume = nibabel.AnalyzeImage(voxels, np.diag([-spacing[1], spacing[0], 1, 1]))
-        nibabel.save(volume, directory / subject / f"{subject}_t88_masked_gfc.img")
-    frame.to_csv(directory / CSV_NAME, index=False, lineterminator="\n")
-    return frame
 
 
 def draw_subjects(n_cn, n_ad, rng):

@@ -27,7 +27,6 @@ Positive = Annotated[int, Field(ge=1)]
 Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Precision = Literal["float32", "mixed_bfloat16"]
 """Keras's dtype policy of a classifier's layers: `precision: Precision = "float32"`."""
 All = Literal["all"]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dagen_keras.checks import RunError
 from dagen_keras.study import Settings
-from dagen_keras.study.settings import All, Count, Positive, Rate, Several, Share, enough
+from dagen_keras.study.settings import All, Count, Positive, Rate, Several, enough
 
 
 class Inner(Settings):
@@ -24,7 +24,6 @@ class Gan(Settings):
 class Protocol(Settings):
     seeds: Positive = 8
     name: Literal["a", "b"] = "a"
-    share: Share = 0.5
     count: Count = 0
     sizes: Several[Positive] = (50, 100)
     words: Several[str] = ("one",)
@@ -38,7 +37,6 @@ class Protocol(Settings):
         ("seeds", "3", 3),
         ("seeds", 3, 3),
         ("name", "b", "b"),
-        ("share", "1", 1.0),
         ("gan.rate", "1e-3", 1e-3),
         ("gan.paired", "false", False),
         ("gan.inner.deep", "9", 9),
@@ -73,7 +71,6 @@ def test_a_setting_is_changed_by_its_full_name_in_a_copy(name, given, value):
         ("seeds", True, "must be a valid integer; got True. Now it is 8."),
         ("seeds", {"a": 1}, "must be a valid integer; got {'a': 1}. Now it is 8."),
         ("count", None, "must be a valid integer; got None. Now it is 0."),
-        ("share", "2", "must be less than or equal to 1; got 2. Now it is 0.5."),
         ("name", "c", "must be 'a' or 'b'; got 'c'. Now it is \"a\"."),
         ("gan.rate", "NaN", "must be a finite number; got nan. Now it is 0.0002."),
         ("gan.rate", "nan", "must be a valid number; got 'nan'. Now it is 0.0002."),
