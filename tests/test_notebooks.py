@@ -143,6 +143,7 @@ def test_an_executed_notebook_has_its_pictures_in_their_colours(tmp_path):
         axes[0].plot(np.linspace(0, 1, 50) ** power, ".-", label=f"power {power}")
     axes[0].legend()
     axes[1].imshow(np.linspace(0, 1, 400).reshape(20, 20))
+    axes[1].plot(9, 9, "o", color="red")  # So few pixels that the most frequent colours are others.
     figure.savefig(buffer, format="png")
     plt.close(figure)
     png = base64.b64encode(buffer.getvalue()).decode()
@@ -155,7 +156,7 @@ def test_an_executed_notebook_has_its_pictures_in_their_colours(tmp_path):
         np.asarray(Image.open(io.BytesIO(base64.b64decode(p))).convert("RGB")).astype(int)
         for p in (png, kept)
     )
-    assert np.abs(after - before).mean() < 0.4  # Of 255 levels; 0.9 with 64 colours.
+    assert np.abs(after - before).max() <= 16  # Of 255 levels.
     assert len(kept) < len(png)
 
 

@@ -127,15 +127,16 @@ def tidy(path, data_dir=None):
 
 
 def _packed(png):
-    """The picture in the 256 colours that fit it best, so that notebooks can be kept in git.
+    """The picture in 256 colours, so that notebooks can be kept in git.
 
-    That is exact for grey pictures; of a graph some pixels at the edges of lines change a little.
-    Many photographs take 128 colours.
+    They are chosen so that no pixel changes much, also one of a rare colour: a marker on a
+    photograph keeps its own. Many photographs take 128 colours.
     """
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     for colours in (256, 128):
         buffer = io.BytesIO()
-        picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+        few = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(buffer, "png", optimize=True)
         if buffer.tell() < LARGE:
             break
     return base64.b64encode(buffer.getvalue()).decode()
