@@ -128,4 +128,5 @@ def test_a_process_does_not_grow_with_its_cells():
         assert record["status"] == "done"
         if seed % 20 == 19:
             sizes.append(psutil.Process().memory_info().rss / 1e6)
-    assert max(sizes) - sizes[0] < 20
+    # In a process that has run other tests the first cells may find memory that these left.
+    assert max(sizes[2:]) - sizes[1] < 20
