@@ -60,7 +60,7 @@ class Bench:
             lambda: models.conv_classifier(n_classes, shape, filters, (64,), 0.25),
             optimizer="adam",
             loss="categorical_crossentropy",
-            **backend.compile_options(),
+            **backend.compile_options(steps_per_execution=20),
         )
         self.updates = int(np.clip(PASSES * len(images) // BATCH, FEWEST_UPDATES, MOST_UPDATES))
         self._changed = {name: ChangedBatches(layer()) for name, layer in LAYERS.items()}

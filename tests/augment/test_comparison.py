@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dagen_keras import cli, models
+from dagen_keras import backend, cli, models
 from dagen_keras.augment import bench, compare
 from dagen_keras.augment import comparison as module
 from dagen_keras.augment.advice import advice, verdicts
@@ -72,6 +72,20 @@ def test_every_method_has_the_same_splits_weights_and_updates(own, quick, monkey
     again = compare(*own, [*CHEAP, "vae"], budget=1e9, progress=False)
     columns = ["split", "method", "accuracy", "balanced_accuracy", "copies"]
     pd.testing.assert_frame_equal(again.frame[columns], frame[columns])
+
+
+def test_a_classifier_takes_all_updates_whether_one_a_call_or_many(own, monkeypatch):
+    """27 are no multiple of the steps that a call may take."""
+    images, labels = own
+    x, options, weights = images.astype("float32") / 255, backend.compile_options, []
+    for steps in (1, 20):
+        monkeypatch.setattr(backend, "compile_options", lambda *_, s=steps, **__: options(s))
+        tested = bench.Bench(images, labels, 0)
+        model = tested.classifier.fresh(1)
+        tested._fit(model, "class weights", x, tested.numbers, 2, 27)
+        assert int(model.optimizer.iterations) == 27
+        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.slow
