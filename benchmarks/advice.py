@@ -212,6 +212,7 @@ def run(name, kind, setting, budget):
         "name": name,
         "advice": found.advice,
         "estimate": verdict and verdict.estimate,
+        "high": verdict and verdict.high,
         "visible": verdict and verdict.visible,
         "p": p,
         "splits": int(found.frame["split"].nunique()),
