@@ -11,9 +11,11 @@ a process: OMP_NUM_THREADS=1, and --part 1/2, --part 2/2.
 """
 
 import argparse
+import collections
 import functools
 import itertools
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -247,35 +249,42 @@ def run(name, kind, setting, budget):
 
 
 def table(lines):
-    """The confusion table, of advice and truth."""
+    """The confusion table, of advice and truth, and below it the scenarios."""
     said = {"Use": "use it", "Nothing": "nothing is shown", "Too": "too few images", "No": "none"}
-    counts = {}
+    columns, counts = ("visibly helps", "helps a little", "does not help"), collections.Counter()
     for line in lines:
         line["said"] = said[line["advice"].split()[0]]
-        helps = "visibly helps" if line["gain"] > (line["visible"] or np.inf) else "helps a little"
-        line["true"] = helps if line["gain"] > 0 else "does not help"
-        key = line["said"], line["true"]
-        counts[key] = counts.get(key, 0) + 1
-    columns = ("visibly helps", "helps a little", "does not help")
-    print(f"| advice | {' | '.join(columns)} |\n|---|---|---|---|")
-    for name in said.values():
-        print(f"| {name} | {' | '.join(str(counts.get((name, c), 0)) for c in columns)} |")
+        visible = line["visible"] if line["visible"] is not None else math.inf
+        line["true"] = columns[0 if line["gain"] > visible else 1 if line["gain"] > 0 else 2]
+        counts[line["said"], line["true"]] += 1
+    rows = [[name, *(counts[name, true] for true in columns)] for name in said.values()]
     use = [line for line in lines if line["said"] == "use it"]
-    visible = [line for line in lines if line["true"] == "visibly helps"]
+    visible = [line for line in lines if line["true"] == columns[0]]
     wrong = sum(line["gain"] <= 0 for line in use)
     missed = sum(line["said"] != "use it" for line in visible)
-    print(f"\n{len(lines)} scenarios: 'use it' {len(use)} times, wrong {wrong}; of {len(visible)}")
-    print(f"that visibly help {missed} missed; right or rightly undecided in", end=" ")
-    print(f"{len(lines) - wrong - missed} ({100 * (1 - (wrong + missed) / len(lines)):.0f} %).\n")
-    print("| scenario | advice | estimate | visible | true gain (its error) | splits |")
-    print("|---|---|---|---|---|---|")
-    for line in lines:
-        numbers = [
-            f"{line[k]:+.1f}" if line[k] is not None else "" for k in ("estimate", "visible")
+    right = len(lines) - wrong - missed
+    says = (
+        f"{len(lines)} scenarios: 'use it' {len(use)} times, wrong {wrong}; of {len(visible)} that "
+        f"visibly help {missed} missed; right or rightly undecided in {right} "
+        f"({100 * right / len(lines):.0f} %)."
+    )
+    scenarios = [
+        [
+            line["name"],
+            line["said"],
+            *("" if line[k] is None else f"{line[k]:+.1f}" for k in ("estimate", "visible")),
+            f"{line['gain']:+.1f} ({line['gain_error']:.1f})",
+            line["splits"],
         ]
-        gain = f"{line['gain']:+.1f} ({line['gain_error']:.1f})"
-        cells = line["name"], line["said"], *numbers, gain, str(line["splits"])
-        print(f"| {' | '.join(cells)} |")
+        for line in sorted(lines, key=lambda line: line["name"])
+    ]
+    heads = ["scenario", "advice", "estimate", "visible", "true gain (its error)", "splits"]
+    return f"{_grid(['advice', *columns], rows)}\n{says}\n\n{_grid(heads, scenarios)}"
+
+
+def _grid(heads, rows):
+    cells = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in cells)
 
 
 def main():
@@ -294,7 +303,7 @@ def main():
         for line in path.read_text().splitlines()
     ]
     if options.table:
-        table(lines)
+        print(table(lines))
         return
     done, setting = {line["name"] for line in lines}, functools.cache(Setting)
     part, parts = map(int, options.part.split("/"))

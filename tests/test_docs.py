@@ -3,6 +3,7 @@
 But what is fenced as "py" does not run: it takes long, or needs a machine that is not here.
 """
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -144,3 +145,10 @@ def test_the_table_counts_verdicts_and_computed_cells(tmp_path):
     old = papers_table.BEGIN + "old\n" + papers_table.END
     new = papers_table.BEGIN + rows + papers_table.END
     assert papers_table.written(f"a\n{old}b\n", rows) == f"a\n{new}b\n"
+
+
+def test_the_table_of_advice_is_made_of_its_lines(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    lines = (ROOT / "benchmarks/advice.jsonl").read_text(encoding="utf-8").splitlines()
+    table = importlib.import_module("advice").table([json.loads(line) for line in lines])
+    assert table in (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
