@@ -6,8 +6,7 @@ from dagen_keras.augment.methods import CHEAP
 from dagen_keras.evaluate import Resampled, corrected_resampled_t, holm
 
 LEVEL = 0.025  # One-sided, so that a 95 % interval of what is shown to help is above 0.
-# Points. What neither sees such a gain nor excludes it says too little.
-TELLING = 5.0
+TELLING = 5.0  # Points: a comparison that neither sees nor excludes such a gain says too little.
 
 
 def intervals(
@@ -68,12 +67,10 @@ def advice(verdicts: dict[str, tuple[Resampled, float]], best_cheap: str) -> str
         )
     if not verdicts:
         return f"No generative method was compared; best of the others: {cheap}."
-    undecided = [
-        one.visible for one, _ in verdicts.values() if one.visible > TELLING and one.high >= TELLING
-    ]
-    if undecided:
+    hidden = [one.visible for one, _ in verdicts.values() if min(one.visible, one.high) > TELLING]
+    if hidden:
         return (
-            f"Too few images to tell; differences below {max(undecided):.0f} points cannot be "
-            f"seen. Best of the cheap methods: {cheap}."
+            f"Too few images to tell; differences below {max(hidden):.0f} points cannot be seen. "
+            f"Best of the cheap methods: {cheap}."
         )
     return f"Nothing generative is shown to help; use {cheap}."
