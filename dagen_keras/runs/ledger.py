@@ -58,24 +58,23 @@ class Ledger:
         self._append(json.dumps(record, allow_nan=False) + "\n")
 
     def merge(self, other: "Ledger") -> tuple[int, list[str]]:
-        """Appends the other's records of keys that are not done here.
+        """Appends the other's records of keys that are not done here; again, it changes nothing.
 
         Returns:
             How many they were; and the keys that are done in both with different values, of which
-            the results here stay.
+            the results here stay. Lines that are here already are in neither.
         """
         here = self.read()
         done = {key for key, record in here.items() if record["status"] == "done"}
         lines, seen, differ = [], set(self.lines()), {}
         for line in dict.fromkeys(other.lines()):
             record = _parse(line)
-            if record is None:
+            if record is None or line in seen:
                 continue
-            if record["key"] in done:
-                if record["status"] == "done" and record["values"] != here[record["key"]]["values"]:
-                    differ[record["key"]] = None
-            elif line not in seen:
+            if record["key"] not in done:
                 lines.append(line)
+            elif record["status"] == "done" and record["values"] != here[record["key"]]["values"]:
+                differ[record["key"]] = None
         self._append("".join(line + "\n" for line in lines))
         return len(lines), list(differ)
 
