@@ -7,6 +7,8 @@ import importlib
 import importlib.util
 import os
 
+from dagen_keras import tensorflow_log
+
 __version__ = "0.1.0"
 
 # Keras picks its backend when it is first imported. Where TensorFlow is absent, JAX serves.
@@ -18,6 +20,7 @@ if os.environ.get("KERAS_BACKEND", "tensorflow") not in ("tensorflow", "jax"):
         f"{os.environ['KERAS_BACKEND']!r}."
     )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tensorflow_log.drop_at_import()
 
 _SUBPACKAGES = (
     "augment",

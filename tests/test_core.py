@@ -61,3 +61,31 @@ def test_a_backend_that_is_none_of_the_two_is_refused_by_name(name):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert f"must be 'tensorflow' or 'jax', or not set; got '{name}'" in done.stderr
+
+
+LOGGED = """import os
+os.write(2, b'WARNING: All log messages before absl::InitializeLog() is called are ...\\n')
+os.write(2, b'I0000 00:00:17 9 port.cc:153] oneDNN custom operations are on.\\nno device\\n')
+os.write(2, b'E0000 00:00:17 9 said.cc:1] an error\\n')
+raise ImportError('damaged')
+"""
+
+
+def test_of_what_is_written_while_tensorflow_is_imported_its_notes_alone_are_dropped(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(LOGGED)
+    code = (
+        "import dagen_keras, sys\ntry: import tensorflow\nexcept ImportError as e: sys.exit(str(e))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    said = ["no device", "E0000 00:00:17 9 said.cc:1] an error", "damaged"]
+    assert done.stderr.splitlines() == said
+
+
+@pytest.mark.parametrize("first", ["from dagen_keras import models", "import dagen_keras.sampling"])
+def test_an_import_and_a_mistyped_command_are_quiet(first):
+    code = f"{first}\nfrom dagen_keras import cli; cli.main(['run', 'nonsense'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["error"]

@@ -26,7 +26,11 @@ class Table:
         if not len(self.frame):
             return _nothing_yet(self.name)
         heading = f"<b>{html.escape(self.title)}</b> [{html.escape(self.unit)}]"
-        table = self.frame.to_html(index=False, na_rep="–")
+        shown = self.frame.rename(columns=lambda name: html.escape(str(name)))
+        texts = [name for name in shown if pd.api.types.is_string_dtype(shown[name].dropna())]
+        table = shown.to_html(
+            index=False, na_rep="–", escape=False, formatters=dict.fromkeys(texts, _on_the_left)
+        )
         return f"{heading}{table}<p>{html.escape(self.note)}</p>"
 
 
@@ -48,6 +52,11 @@ class Figure:
         drawn = self.draw()
         display(Markdown(self.caption), drawn)
         plt.close(drawn)
+
+
+def _on_the_left(text):
+    """A cell of text, which notebooks would put on the right as they do numbers."""
+    return f'<div style="text-align: left">{html.escape(text)}</div>'
 
 
 def _nothing_yet(name):

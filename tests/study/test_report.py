@@ -82,3 +82,11 @@ def test_the_table_of_errata_has_their_evidence(report):
 def test_a_report_of_nothing_can_be_shown():
     assert "no finished cell" in Report().claims_table()._repr_html_()
     assert "no finished cell" in Report().errata_table()._repr_html_()
+
+
+def test_a_table_in_a_notebook_has_its_texts_on_the_left_and_no_markup_of_theirs():
+    frame = pd.DataFrame({"a < b": ["x < y", None], "n": [1.5, 2.25]})
+    html = Table("t", frame=frame)._repr_html_()
+    assert "<th>a &lt; b</th>" in html
+    assert '<td><div style="text-align: left">x &lt; y</div></td>' in html
+    assert "<td>–</td>" in html and "<td>1.50</td>" in html and "<td>2.25</td>" in html

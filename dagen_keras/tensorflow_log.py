@@ -1,0 +1,52 @@
+"""TensorFlow, imported without the lines that it logs before any setting can stop them."""
+
+import contextlib
+import importlib.machinery
+import os
+import re
+import sys
+import tempfile
+
+# Information and warnings of C++, such as that oneDNN is on or that there is no GPU.
+LINES = re.compile(rb"^(?:[IW]0000 |WARNING: All log messages before absl).*\n?", re.MULTILINE)
+
+
+def drop_at_import() -> None:
+    """From now on; whatever else is written meanwhile is shown when the import has ended."""
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)
+
+
+class _Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: _load(load, module)
+        return spec
+
+
+def _load(load, module):
+    with _lines_dropped():
+        load(module)
+
+
+@contextlib.contextmanager
+def _lines_dropped():
+    try:
+        kept = os.dup(2)
+    except OSError:  # There is nowhere to write to.
+        yield
+        return
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            written.seek(0)
+            os.write(2, LINES.sub(b"", written.read()))
