@@ -12,7 +12,7 @@ SHAPE = (8, 8, 1)
 MODELS = {
     "VAE": lambda: models.chadebec_vae(2, SHAPE, (6,)),
     "VampVAE": lambda: models.chadebec_vae(2, SHAPE, (6,), models.VampVAE),
-    "RHVAE": lambda: models.chadebec_rhvae(2, SHAPE, (6,)),
+    "RHVAE": lambda: models.chadebec_rhvae(2, SHAPE, (6,), n_leapfrog=1),
     "CGAN": lambda: models.CGAN(SHAPE, 3, latent_dim=4, filters=2),
     "ACGAN": lambda: models.ACGAN(SHAPE, 3, latent_dim=4, filters=2),
     "ALI": lambda: models.ALI(SHAPE, 3, latent_dim=4, filters=2),
