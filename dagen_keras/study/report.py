@@ -26,10 +26,13 @@ class Table:
         if not len(self.frame):
             return _nothing_yet(self.name)
         heading = f"<b>{html.escape(self.title)}</b> [{html.escape(self.unit)}]"
-        shown = self.frame.rename(columns=lambda name: html.escape(str(name)))
-        texts = [name for name in shown if pd.api.types.is_string_dtype(shown[name].dropna())]
-        table = shown.to_html(
-            index=False, na_rep="–", escape=False, formatters=dict.fromkeys(texts, _on_the_left)
+        texts = [n for n in self.frame if pd.api.types.is_string_dtype(self.frame[n].dropna())]
+        names = {n: (_on_the_left if n in texts else html.escape)(str(n)) for n in self.frame}
+        table = self.frame.rename(columns=names).to_html(
+            index=False,
+            na_rep="–",
+            escape=False,
+            formatters={names[name]: _on_the_left for name in texts},
         )
         return f"{heading}{table}<p>{html.escape(self.note)}</p>"
 
@@ -55,8 +58,8 @@ class Figure:
 
 
 def _on_the_left(text):
-    """A cell of text, which notebooks would put on the right as they do numbers."""
-    return f'<div style="text-align: left">{html.escape(text)}</div>'
+    """Text of a table, which notebooks would put on the right as they do numbers."""
+    return f'<div style="text-align: left">{html.escape(str(text))}</div>'
 
 
 def _nothing_yet(name):

@@ -85,8 +85,9 @@ def test_a_report_of_nothing_can_be_shown():
 
 
 def test_a_table_in_a_notebook_has_its_texts_on_the_left_and_no_markup_of_theirs():
-    frame = pd.DataFrame({"a < b": ["x < y", None], "n": [1.5, 2.25]})
+    frame = pd.DataFrame({"a < b": ["x < y", None], "n < 3": [1.5, 2.25]})
     html = Table("t", frame=frame)._repr_html_()
-    assert "<th>a &lt; b</th>" in html
-    assert '<td><div style="text-align: left">x &lt; y</div></td>' in html
+    for cell, text in (("th", "a &lt; b"), ("td", "x &lt; y")):
+        assert f'<{cell}><div style="text-align: left">{text}</div></{cell}>' in html
+    assert "<th>n &lt; 3</th>" in html
     assert "<td>–</td>" in html and "<td>1.50</td>" in html and "<td>2.25</td>" in html
