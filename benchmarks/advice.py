@@ -80,6 +80,15 @@ def pattern(rng, data_dir):
     return _bytes(0.5 + 0.15 * x)[..., None], y
 
 
+def product(rng, data_dir):
+    """Two patterns of 8x8 blocks, each or its negative, in noise: is the product 1 or -1?"""
+    signs, blocks = rng.choice([-1, 1], size=(8000, 2)), rng.normal(size=(2, 8, 8))
+    norms = np.linalg.norm(blocks, axis=(1, 2), keepdims=True)
+    shown = 2.5 * (blocks / norms).repeat(2, 1).repeat(2, 2)
+    x = np.tensordot(signs, shown, 1) + rng.normal(size=(8000, 16, 16))
+    return _bytes(0.5 + 0.15 * x)[..., None], (signs.prod(axis=1) > 0).astype(int)
+
+
 SOURCES = (shapes, brains, mnist, clothes, animals, tops)
 
 
@@ -170,7 +179,7 @@ KINDS = {  # Of a source and so many images.
 SCENARIOS = [
     *((source, sizes, kind) for source in SOURCES for sizes in SIZES for kind in KINDS[sizes]),
     # Where new images help by more than so few images can hide.
-    *itertools.product([pattern], ("even", "uneven"), ("plenty", "denoised")),
+    *itertools.product([pattern, product], ("even", "uneven"), ("plenty", "denoised")),
 ]
 
 
