@@ -74,19 +74,25 @@ def tops(rng, data_dir):
 
 def pattern(rng, data_dir):
     """A pattern of 8x8 blocks or its negative, 16x16 pixels, in noise: Bayes' rule names 98 %."""
-    y, blocks = np.repeat([0, 1], 4000), rng.normal(size=(8, 8))
-    shown = 2 * (blocks / np.linalg.norm(blocks.repeat(4))).repeat(2, 0).repeat(2, 1)
-    x = np.where(y == 1, 1, -1)[:, None, None] * shown + rng.normal(size=(len(y), 16, 16))
-    return _bytes(0.5 + 0.15 * x)[..., None], y
+    y = np.repeat([0, 1], 4000)
+    [shown] = _patterns(rng, 1, norm=2)
+    return _in_noise(rng, np.where(y == 1, 1, -1)[:, None, None] * shown), y
 
 
 def product(rng, data_dir):
-    """Two patterns of 8x8 blocks, each or its negative, in noise: is the product 1 or -1?"""
-    signs, blocks = rng.choice([-1, 1], size=(8000, 2)), rng.normal(size=(2, 8, 8))
-    norms = np.linalg.norm(blocks, axis=(1, 2), keepdims=True)
-    shown = 2.5 * (blocks / norms).repeat(2, 1).repeat(2, 2)
-    x = np.tensordot(signs, shown, 1) + rng.normal(size=(8000, 16, 16))
-    return _bytes(0.5 + 0.15 * x)[..., None], (signs.prod(axis=1) > 0).astype(int)
+    """Two such patterns, each or its negative, in noise: is the product of the signs 1 or -1?"""
+    signs = rng.choice([-1, 1], size=(8000, 2))
+    images = np.tensordot(signs, _patterns(rng, 2, norm=5), 1)
+    return _in_noise(rng, images), (signs.prod(axis=1) > 0).astype(int)
+
+
+def _patterns(rng, n, norm):
+    images = rng.normal(size=(n, 8, 8)).repeat(2, 1).repeat(2, 2)
+    return norm * images / np.linalg.norm(images, axis=(1, 2), keepdims=True)
+
+
+def _in_noise(rng, images):
+    return _bytes(0.5 + 0.15 * (images + rng.normal(size=images.shape)))[..., None]
 
 
 SOURCES = (shapes, brains, mnist, clothes, animals, tops)

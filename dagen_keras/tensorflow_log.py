@@ -13,8 +13,7 @@ LINES = re.compile(rb"^(?:[IW]0000 |WARNING: All log messages before absl).*\n?"
 
 def drop_at_import() -> None:
     """From now on; whatever else is written meanwhile is shown when the import has ended."""
-    if _Finder not in sys.meta_path:
-        sys.meta_path.insert(0, _Finder)
+    sys.meta_path.insert(0, _Finder)
 
 
 class _Finder:
@@ -24,14 +23,8 @@ class _Finder:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name)
         if spec is not None and spec.loader is not None:
-            load = spec.loader.exec_module
-            spec.loader.exec_module = lambda module: _load(load, module)
+            spec.loader.exec_module = _lines_dropped()(spec.loader.exec_module)
         return spec
-
-
-def _load(load, module):
-    with _lines_dropped():
-        load(module)
 
 
 @contextlib.contextmanager
