@@ -109,8 +109,6 @@ def tidy(path, data_dir=None):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if output.get("name") == "stderr":
-                output.text = re.sub(r"(?m)^([IWE]0000 |WARNING: All log).*\n?", "", output.text)
             if "text" in output:
                 output.text = re.sub(r"(?m)^/.*/site-packages/", "", output.text)
                 for place, name in ((data_dir, ""), (PROJECT, ""), (Path.home(), "~/")):
@@ -118,8 +116,6 @@ def tidy(path, data_dir=None):
                         output.text = output.text.replace(f"{place}/", name)
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _packed(output.data["image/png"])
-        if "outputs" in cell:
-            cell.outputs = [o for o in cell.outputs if o.get("text") != ""]
     about = notebook.metadata.get("papermill", {})
     if "output_path" in about:  # The name that the copy will have.
         about.output_path = about.output_path.replace(BEGUN, EXECUTED)
