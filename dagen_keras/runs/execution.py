@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import logging
 import os
 import time
 import traceback
@@ -204,6 +205,8 @@ def _client(address, workers):
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise RunError("--cluster needs dask: pip install 'dagen-keras[cluster]'.") from error
+    # Where something logs already, as TFDS does, dask's every step would be shown too.
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stack:
         cluster = None
         if address == "local":

@@ -46,7 +46,7 @@ def test_what_is_shared_is_neither_in_the_key_nor_in_the_values(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cluster_fills_the_same_ledger_and_fits_nothing_twice(tmp_path, monkeypatch):
+def test_a_cluster_fills_the_same_ledger_and_fits_nothing_twice(tmp_path, monkeypatch, caplog):
     pytest.importorskip("distributed")
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     runs = []
@@ -62,6 +62,7 @@ def test_a_cluster_fills_the_same_ledger_and_fits_nothing_twice(tmp_path, monkey
     assert len(processes) == 2
     assert processes.isdisjoint({fit.split()[0] for fit in here.frame()["fit"]})
     assert len({record["code"]["source"] for record in there.ledger.records()}) == 1
+    assert [said.message for said in caplog.records if said.levelname == "INFO"] == []
 
 
 def _listening():
