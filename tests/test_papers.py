@@ -225,11 +225,18 @@ TOO_MANY = {  # What the bundled data of `smoke` do not have: setting, value, in
 }
 
 
+@pytest.fixture(scope="module")
+def bench():
+    """With the bundled data, read once for all tests."""
+    return Bench(download=False)
+
+
 @every_paper
-def test_images_that_the_data_do_not_have_are_refused_before_the_first_cell(key, tmp_path):
+def test_images_that_the_data_do_not_have_are_refused_before_the_first_cell(key, bench, tmp_path):
     study = papers.get(key)
     for name, value, said in TOO_MANY[key]:
-        run = Run(study, "smoke", {name: value}, results=tmp_path, download=False)
+        run = Run(study, "smoke", {name: value}, results=tmp_path)
+        run.bench = bench
         with pytest.raises(RunError, match=said):
             run.compute(progress=False)
         assert not run.ledger.read()
@@ -237,8 +244,8 @@ def test_images_that_the_data_do_not_have_are_refused_before_the_first_cell(key,
 
 @every_paper
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_takes_no_more_images_than_there_are(key, profile):
-    study, bench = papers.get(key), Bench(download=False)
+def test_a_profile_takes_no_more_images_than_there_are(key, profile, bench):
+    study = papers.get(key)
     settings = study.settings(profile)
     for name in {cell.dataset for cell in grid(study, profile)} - {"oasis"}:
         study.sizes(settings, name, real(name) if name in REAL else bench.data(name))

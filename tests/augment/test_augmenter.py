@@ -27,8 +27,14 @@ def imbalanced(rng):
     return x[order].astype("float32"), y[order]
 
 
-def _augmenter(**arguments):
-    return Augmenter(SMALL_VAE, **{"epochs": 20, "random_state": 0, **arguments})
+# Compiled once for all tests that do not look at how it is compiled.
+REUSABLE = models.ReusableModel(
+    functools.partial(SMALL_VAE, (8, 8, 1)), optimizer="rmsprop", **backend.compile_options()
+)
+
+
+def _augmenter(model=REUSABLE, **arguments):
+    return Augmenter(model, **{"epochs": 20, "random_state": 0, **arguments})
 
 
 @pytest.mark.slow
@@ -182,7 +188,7 @@ def test_misuse_is_explained(imbalanced):
 
 
 def test_a_nan_loss_names_the_class(imbalanced):
-    augmenter = _augmenter(optimizer=lambda: keras.optimizers.SGD(1e6), epochs=100)
+    augmenter = _augmenter(SMALL_VAE, optimizer=lambda: keras.optimizers.SGD(1e6), epochs=100)
     with pytest.raises(models.NonFiniteLossError, match="the model of class 0 stopped"):
         augmenter.fit(*imbalanced)
 
@@ -463,7 +469,7 @@ def test_labels_may_be_strings(imbalanced):
     [
         ("VAE", sampling.GaussianMixture(2)),
         ("VampVAE", "vamp"),
-        ("RHVAE", sampling.HMC(n_steps=3)),
+        pytest.param("RHVAE", sampling.HMC(n_steps=3), marks=pytest.mark.slow),
         ("GAN", sampling.MetropolisHastings(4)),
         ("ACGAN", "rejection"),
     ],
@@ -551,7 +557,7 @@ def test_a_damaged_file_is_told_by_the_folder(two_classes, tmp_path, damaged, co
 
 def test_a_fit_that_fails_leaves_the_augmenter_as_it_was(imbalanced):
     x, y = imbalanced
-    augmenter = _augmenter(epochs=1).fit(x, y)
+    augmenter = _augmenter(SMALL_VAE, epochs=1).fit(x, y)
     before = augmenter.sample(3, 2, seed=1)
     for wrong in ({"sampler": "hmc"}, {"optimizer": lambda: keras.optimizers.SGD(1e8)}):
         augmenter.set_params(**wrong, epochs=50)

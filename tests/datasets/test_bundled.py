@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy import ndimage
+from sklearn.datasets import load_digits
 
 from dagen_keras import datasets
 
@@ -11,6 +13,15 @@ def test_digits_has_100_test_images_a_class(digits):
     assert digits.x_train.max() == 1
     assert np.bincount(digits.y_test).tolist() == [100] * 10
     assert digits.class_names == tuple("0123456789")
+
+
+def test_digits_are_resized_by_cubic_splines(digits):
+    small = load_digits()
+    enlarged = ndimage.zoom(small.images / 16, (1, 3.5, 3.5), mode="nearest", grid_mode=True)
+    expected = np.rint(255 * enlarged.clip(0, 1)).astype(np.uint8)
+    found = np.concatenate([digits.x_train, digits.x_test])
+    found = np.rint(255 * found[..., 0]).astype(np.uint8)
+    assert sorted(map(bytes, found)) == sorted(map(bytes, expected))
 
 
 @pytest.mark.parametrize("size", [32, 50])

@@ -3,7 +3,15 @@
 import keras
 import numpy as np
 import pytest
-from models.test_keras_promises import CLASSES, LABELS, SHAPE, _compiled, every_model, every_vae
+from models.test_keras_promises import (
+    CLASSES,
+    LABELS,
+    SHAPE,
+    _compiled,
+    _fresh,
+    every_model,
+    every_vae,
+)
 
 from dagen_keras import models
 from dagen_keras.models.gan import GAN
@@ -31,7 +39,7 @@ def _others(model):
 @every_model
 def test_what_fit_refuses_is_refused_at_every_door(build, images):
     """After a training: Keras then takes whatever has as many pixels."""
-    model = _compiled(build, "adam")
+    model = _fresh(build)
     others = _others(model)
     model.fit(images, *others, batch_size=4, verbose=0)
     before = model.get_weights()
@@ -81,7 +89,7 @@ def test_labels_counts_and_nothing_are_refused_in_words(build, images):
 
 @every_model
 def test_a_list_of_images_is_one_array_or_none(build, images):
-    model = _compiled(build)
+    model = _fresh(build)
     others = _others(model)
     model.fit([images], *others, verbose=0)
     for door in (model.fit, model.evaluate):
@@ -95,7 +103,7 @@ def test_a_list_of_images_is_one_array_or_none(build, images):
 
 @every_vae
 def test_weights_that_are_none_are_refused(build, images):
-    model, n = _compiled(build), len(images)
+    model, n = _fresh(build), len(images)
     start = model.get_weights()
     for wrong in (-np.ones(n), np.full(n, np.nan), np.ones((n, 3)), np.ones(n - 1)):
         with pytest.raises(ValueError, match="sample_weight must be"):
@@ -148,7 +156,7 @@ class _BeforeValidation(keras.callbacks.Callback):
 
 @every_vae
 def test_weights_of_validation_images_count(build, images):
-    model, before = _compiled(build), _BeforeValidation()
+    model, before = _fresh(build), _BeforeValidation()
     for weight in (0.0, 3.0):
         weights = np.full(len(images), weight)
         data = {"validation_data": (images, None, weights), "callbacks": [before]}
@@ -164,7 +172,7 @@ def test_weights_of_validation_images_count(build, images):
 
 @every_model
 def test_a_model_of_lost_weights_draws_nothing(build, images):
-    model = _compiled(build)
+    model = _fresh(build)
     model.set_weights([np.full(w.shape, np.nan, w.dtype) for w in model.get_weights()])
     with pytest.raises(ValueError, match="draws images of NaN or infinity: its weights are lost"):
         model.generate(LABELS if isinstance(model, GAN) else 3, seed=0)

@@ -1,5 +1,6 @@
 """What Keras promises of a model, of every model that brings its own loss."""
 
+import functools
 import threading
 import warnings
 
@@ -65,6 +66,18 @@ def _compiled(build, optimizer="sgd", **settings):
     return model
 
 
+@functools.cache
+def _reusable(build):
+    return models.ReusableModel(
+        build, optimizer="sgd", **backend.compile_options(steps_per_execution=10)
+    )
+
+
+def _fresh(build):
+    """The same as `_compiled(build)`, but one model for all tests: its step is traced once."""
+    return _reusable(build).fresh(0)
+
+
 def _loss(model, x, y=None, **kwargs):
     """Of one pass in one batch, at the weights that the model starts with."""
     fit = {"batch_size": len(x), "epochs": 1, "shuffle": False, "verbose": 0}
@@ -73,7 +86,7 @@ def _loss(model, x, y=None, **kwargs):
 
 @every_model
 def test_a_regularizer_adds_its_loss_and_its_gradient(build, images):
-    plain = _compiled(build)
+    plain = _fresh(build)
     y = LABELS if isinstance(plain, GAN) else None
     heavy = _compiled(build, regularizer=keras.regularizers.L2(10.0))
     pairs = zip(heavy.trainable_weights, plain.trainable_weights, strict=True)
@@ -89,12 +102,12 @@ def test_a_regularizer_adds_its_loss_and_its_gradient(build, images):
 @every_vae
 def test_weights_of_images_are_those_of_their_terms(build, images):
     def loss(*weights):
-        return _loss(_compiled(build), images, sample_weight=np.repeat(weights, 6))
+        return _loss(_fresh(build), images, sample_weight=np.repeat(weights, 6))
 
-    whole, first, second = _loss(_compiled(build), images), loss(2.0, 0.0), loss(0.0, 2.0)
+    whole, first, second = _loss(_fresh(build), images), loss(2.0, 0.0), loss(0.0, 2.0)
     assert first + second == pytest.approx(2 * whole, rel=1e-5)
     assert abs(first - second) > 0.01
-    model = _compiled(build)
+    model = _fresh(build)
     evaluated = model.evaluate(images, sample_weight=np.zeros(12), verbose=0, return_dict=True)
     assert evaluated["loss"] == 0
     start = [np.array(w) for w in model.trainable_weights]
@@ -106,7 +119,7 @@ def test_weights_of_images_are_those_of_their_terms(build, images):
 def test_weights_of_classes_weigh_their_images(images):
     ones, none = {0: 1.0, 1: 1.0, 2: 1.0}, {0: 1.0, 1: 0.0, 2: 0.0}
     whole, part = (
-        _loss(_compiled(_vae), images, LABELS, class_weight=weights) for weights in (ones, none)
+        _loss(_fresh(_vae), images, LABELS, class_weight=weights) for weights in (ones, none)
     )
     assert 0.2 * whole < part < 0.5 * whole
 
@@ -114,7 +127,7 @@ def test_weights_of_classes_weigh_their_images(images):
 @every_gan
 @pytest.mark.parametrize("weights", [{"sample_weight": np.ones(12)}, {"class_weight": {0: 2.0}}])
 def test_a_gan_refuses_weights_of_images(build, weights, images):
-    gan = _compiled(build, "adam")
+    gan = _fresh(build)
     with pytest.raises(ValueError, match="takes no sample_weight and no class_weight"):
         gan.fit(images, LABELS, verbose=0, **weights)
     with pytest.raises(ValueError, match="takes no sample_weight"):
@@ -154,7 +167,7 @@ KINDS = {"PyDataset": _Batches, "generator": _generator, "tf.data": _tf_data}
 @every_model
 @pytest.mark.parametrize("kind", ["tensor", *KINDS])
 def test_images_out_of_range_are_refused_before_the_first_step(build, kind, images):
-    model = _compiled(build, "adam")
+    model = _fresh(build)
     arrays = [255 * images] + [LABELS] * isinstance(model, GAN)
     if kind == "tensor":
         given = [ops.convert_to_tensor(array) for array in arrays]
@@ -167,22 +180,24 @@ def test_images_out_of_range_are_refused_before_the_first_step(build, kind, imag
 
 def test_a_generator_that_gives_nothing_is_refused():
     with pytest.raises(ValueError, match="empty generator"):
-        _compiled(_vae).fit((batch for batch in ()), verbose=0)
+        _fresh(_vae).fit((batch for batch in ()), verbose=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_of_every_kind_are_trained_on_as_they_come(kind, images):
-    seen, expected = _compiled(_vae), _compiled(_vae)
-    seen.fit(KINDS[kind](images), epochs=1, verbose=0, shuffle=False)
-    expected.fit(images, batch_size=4, epochs=1, verbose=0, shuffle=False)
-    assert int(seen.optimizer.iterations) == 3
-    for one, other in zip(seen.weights, expected.weights, strict=True):
+    found = []
+    for x, batch_size in ((KINDS[kind](images), None), (images, 4)):
+        model = _fresh(_vae)
+        model.fit(x, batch_size=batch_size, epochs=1, verbose=0, shuffle=False)
+        assert int(model.optimizer.iterations) == 3
+        found.append(model.get_weights())
+    for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 @pytest.mark.slow
 def test_an_rhvae_has_the_metric_of_what_it_was_fitted_on(images):
-    model = _compiled(_rhvae, "adam")
+    model = _fresh(_rhvae)
     for given in (ops.convert_to_tensor(images), _Batches(images), _Batches(images, LABELS)):
         model.fit(given, epochs=1, verbose=0)
         found = np.array(model.metric.centroids)
@@ -192,7 +207,7 @@ def test_an_rhvae_has_the_metric_of_what_it_was_fitted_on(images):
 
 
 def test_an_rhvae_has_the_metric_of_tf_data(images):
-    model = _compiled(_rhvae, "adam")
+    model = _fresh(_rhvae)
     model.fit(_tf_data(images), epochs=1, verbose=0)
     np.testing.assert_allclose(model.metric.centroids, model.encoder(images)[0], atol=1e-5)
     model.fit(_tf_data(images).repeat(), epochs=1, steps_per_epoch=2, verbose=0)
@@ -259,7 +274,7 @@ def test_one_watch_stops_at_nan_and_it_does_not_make_a_gpu_wait(build, images, m
         readers.append(threading.current_thread())
 
     monkeypatch.setattr(models.StopOnNonFiniteLoss, "on_train_batch_end", recorded)
-    model = _compiled(build, "adam")
+    model = _fresh(build)
     y = LABELS if isinstance(model, GAN) else None
     own = models.StopOnNonFiniteLoss("mine")
     for callbacks in (None, [own]):
@@ -272,7 +287,7 @@ def test_one_watch_stops_at_nan_and_it_does_not_make_a_gpu_wait(build, images, m
 @every_model
 def test_training_stops_at_weights_that_are_nan(build, images):
     """Seen in the loss, or, where a ReLU hides them from it, when the epoch ends."""
-    model = _compiled(build)
+    model = _fresh(build)
     network = model.discriminator if isinstance(model, GAN) else model.encoder
     kernel = next(w for w in network.trainable_weights if "kernel" in w.path)
     kernel.assign(np.full(kernel.shape, np.nan))
@@ -282,7 +297,7 @@ def test_training_stops_at_weights_that_are_nan(build, images):
 
 @every_gan
 def test_a_gan_maps_no_images_to_themselves(build, images):
-    gan = _compiled(build)
+    gan = _fresh(build)
     for ask in (gan, gan.predict, gan.predict_on_batch):
         with pytest.raises(ValueError, match=f"a {type(gan).__name__} maps no images to anything"):
             ask(images)
@@ -410,7 +425,7 @@ def test_a_vae_encodes_to_its_posteriors_means(images):
 
 @every_gan
 def test_a_gan_of_several_classes_needs_labels_wherever_it_is_asked(build, images):
-    gan = _compiled(build)
+    gan = _fresh(build)
     with pytest.raises(ValueError, match="needs labels beside its images"):
         gan.evaluate(images, verbose=0)
 

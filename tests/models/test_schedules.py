@@ -10,14 +10,14 @@ SHAPE = (8, 8, 1)
 
 def _gan(share):
     gan = models.CGAN(SHAPE, latent_dim=4, filters=2, real_share=share)
-    gan.compile("adam")
+    gan.compile("sgd")
     return gan
 
 
 def _vae(weight):
     networks = models.chadebec_vae(2, SHAPE, (6,))
     vae = models.VAE(networks.encoder, networks.decoder, divergence_weight=weight)
-    vae.compile("adam")
+    vae.compile("sgd")
     return vae
 
 

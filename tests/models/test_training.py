@@ -19,6 +19,9 @@ def _reusable():
     )
 
 
+REUSABLE = _reusable()
+
+
 def _flat(variables):
     return np.concatenate([np.ravel(np.asarray(v)) for v in variables])
 
@@ -73,7 +76,7 @@ def test_fit_passes_is_fit_with_one_batch_a_pass(images):
 
 @pytest.mark.parametrize(("passes", "batch_size", "steps"), [(23, 100, 23), (7, 3, 14)])
 def test_fit_passes_counts_passes(images, passes, batch_size, steps):
-    model = _reusable().fresh(0)
+    model = REUSABLE.fresh(0)
     models.fit_passes(model, images, passes, batch_size)
     assert int(model.optimizer.iterations) == steps
 
@@ -118,7 +121,7 @@ def test_a_loss_that_ends_a_fifth_above_its_start_is_told(first, last, warned):
 
 
 def test_fit_passes_gives_one_entry_a_window(images):
-    model = _reusable().fresh(0)
+    model = REUSABLE.fresh(0)
     history = models.fit_passes(model, images, 24, 100, windows=4)
     assert history.epoch == [0, 1, 2, 3]
     assert [len(values) for values in history.history.values()] == [4, 4, 4]
@@ -139,7 +142,7 @@ class _Losses(keras.callbacks.Callback):
 
 
 def test_fit_passes_with_patience_stops_and_restores_the_best_window(images):
-    model = _reusable().fresh(0)
+    model = REUSABLE.fresh(0)
     losses = _Losses([5.0, 3.0, 4.0, 3.5, 2.0, 2.5, 2.1, 2.2, 1.0, 0.5])
     history = models.fit_passes(model, images, 20, 100, windows=10, patience=6, callbacks=[losses])
     # Windows of 2 passes: 3 windows after the fifth, the best, brought nothing better.
@@ -149,7 +152,7 @@ def test_fit_passes_with_patience_stops_and_restores_the_best_window(images):
 
 
 def test_fit_passes_with_patience_restores_the_best_window_also_after_all_passes(images):
-    model = _reusable().fresh(0)
+    model = REUSABLE.fresh(0)
     losses = _Losses([5.0, 3.0, 4.0])
     history = models.fit_passes(model, images, 6, 100, windows=3, patience=100, callbacks=[losses])
     assert len(history.epoch) == 3
@@ -171,7 +174,7 @@ def test_an_epoch_a_pass_takes_the_steps_of_one_epoch_of_all(images, passes):
 
 
 def test_with_patience_every_pass_is_looked_at(images):
-    model, losses = _reusable().fresh(0), _Losses([3.0, 2.0, 2.5, 2.6, 2.7, 1.0])
+    model, losses = REUSABLE.fresh(0), _Losses([3.0, 2.0, 2.5, 2.6, 2.7, 1.0])
     history = models.fit_passes(model, images, 6, 100, patience=3, callbacks=[losses])
     assert len(history.epoch) == 5
     np.testing.assert_array_equal(_flat(model.get_weights()), losses.weights[1])
