@@ -4,7 +4,14 @@ import matplotlib
 import numpy as np
 import pytest
 
+from dagen_keras import backend
+
 matplotlib.use("Agg")
+if backend.keras.backend.backend() == "tensorflow":
+    # Most graphs run for a step or two: making them better takes longer than it saves.
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture

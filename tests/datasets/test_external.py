@@ -263,14 +263,11 @@ def test_emnist_images_are_turned_upright(no_data_dir):
 @needs_tfds
 @pytest.mark.skipif(not (REAL and (Path(REAL) / "mnist").is_dir()), reason="needs the real MNIST")
 class TestRealMNIST:
-    def test_is_whole(self):
+    def test_is_whole_and_an_npz_copy_is_the_same_dataset(self, tmp_path):
         data = datasets.load("mnist")
         assert data.x_train.shape == (60000, 28, 28, 1)
         assert len(data.x_test) == 10000
         assert np.bincount(data.y_test).min() >= 700
-
-    def test_npz_copy_is_the_same_dataset(self, tmp_path):
-        data = datasets.load("mnist")
         shuffle = np.random.default_rng(1).permutation(60000)
         _write_npz(
             tmp_path / "mnist.npz",
