@@ -26,15 +26,15 @@ GENERATIVE = {
     "ACGAN": functools.partial(models.ACGAN, n_classes=2, **SMALL),
     "ALI": functools.partial(models.ALI, **SMALL),
 }
-SMALLEST = {  # Of a side, by classifier.
-    garay_maestre.classifier: 4,
-    models.conv_classifier: 4,
-    guruswamy.CLASSIFIER: 8,
-    models.densenet: 4,
-    chadebec.mlp: 1,
-    chadebec.cnn: 44,
+CLASSIFIERS = {  # Each with the smallest side that it takes.
+    "garay_maestre": (garay_maestre.classifier, 4),
+    "conv_classifier": (models.conv_classifier, 4),
+    "guruswamy": (guruswamy.CLASSIFIER, 8),
+    "densenet": (models.densenet, 4),
+    "mlp": (chadebec.mlp, 1),
+    "cnn": (chadebec.cnn, 44),
 }
-NAMES = [getattr(build, "__name__", "guruswamy") for build in SMALLEST]
+BUILD = GENERATIVE | {name: build for name, (build, _) in CLASSIFIERS.items()}
 
 
 def _generated(model, n):
@@ -60,13 +60,13 @@ def test_a_generative_model_trains_on_odd_sizes(name, rng):
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28.5, 1), None])
-@pytest.mark.parametrize("build", [*GENERATIVE.values(), *SMALLEST], ids=[*GENERATIVE, *NAMES])
+@pytest.mark.parametrize("build", BUILD.values(), ids=BUILD)
 def test_what_is_no_image_shape_is_refused(build, shape):
     with pytest.raises(ValueError, match=r"image_shape must be \(height, width, channels\); got"):
         build(image_shape=shape)
 
 
-@pytest.mark.parametrize(("build", "smallest"), SMALLEST.items(), ids=NAMES)
+@pytest.mark.parametrize(("build", "smallest"), CLASSIFIERS.values(), ids=CLASSIFIERS)
 def test_a_classifier_takes_any_shape_from_its_smallest_on(build, smallest):
     for shape in ((smallest, smallest, 1), (smallest + 3, smallest + 6, 4)):
         classifier = build(3, shape)

@@ -1,34 +1,14 @@
 """The classifiers of brains of Chadebec and Allassonnière, appendix E."""
 
+import functools
+
 import keras
 from keras import layers
 
-from dagen_keras.models.classifiers import batch_norm, check_sizes
+from dagen_keras.models.classifiers import batch_norm, check_sizes, conv_classifier
 
-
-def mlp(n_classes=2, image_shape=(208, 176, 1)):
-    """The MLP of Chadebec and Allassonnière, appendix E: 400 hidden units, ReLU, softmax.
-
-    Args:
-        n_classes: number of classes.
-        image_shape: (height, width, channels).
-
-    Returns:
-        A model from images (n, *image_shape) to probabilities (n, n_classes).
-
-    Raises:
-        ValueError: if an argument is not as described.
-    """
-    check_sizes(n_classes, image_shape, smallest=1)
-    return keras.Sequential(
-        [
-            keras.Input(image_shape),
-            layers.Flatten(),
-            layers.Dense(400, activation="relu"),
-            layers.Dense(n_classes, activation="softmax", dtype="float32"),
-        ],
-        name="mlp",
-    )
+# 400 hidden units, ReLU, softmax.
+mlp = functools.partial(conv_classifier, filters=(), hidden=(400,))
 
 
 def cnn(n_classes=2, image_shape=(208, 176, 1), padding=1):

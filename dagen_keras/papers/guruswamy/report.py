@@ -101,17 +101,15 @@ def facts(frame):
     cut = none[none["dataset"].map(lambda name: ROLES[name] != "histopathology")]
     table = 100 * reported("guruswamy_table1_accuracy").set_index("method")
     cifar, histology = table["cifar100_accuracy"], table["histopathology_accuracy"]
+
+    def of_acgan(value):
+        return by_group(acgan, ["dataset"], 100 * column(acgan, value))
+
     return {
-        **{
-            f"acgan_minus_{other}": by_group(
-                acgan, ["dataset"], 100 * column(acgan, f"accuracy_minus_{other}")
-            )
-            for other in ("none", "duplicates")
-        },
-        **{
-            name: by_group(acgan, ["dataset"], 100 * column(acgan, f"{name}_minus_none"))
-            for name in ("sparse", "full")
-        },
+        "acgan_minus_none": of_acgan("accuracy_minus_none"),
+        "acgan_minus_duplicates": of_acgan("accuracy_minus_duplicates"),
+        "sparse": of_acgan("sparse_minus_none"),
+        "full": of_acgan("full_minus_none"),
         "last_doubling": last_doubling(select(frame, {"kind": "pilot"})),
         "saturating": expit(-6),
         "used": 1 - expit(-6),
