@@ -53,29 +53,31 @@ def any_seed(seed):
     return checks.integer(seed, "seed", least=0)
 
 
-def value_and_gradient(function, z):
+def value_and_gradient(function, z, weights=None):
     """`function(z)` and its gradient, for a function that maps row by row.
 
     Works inside a compiled loss that is itself differentiated.
 
     Args:
-        function: maps (n, d) to (n,), each row on its own.
+        function: maps (n, d) to (n, ...), each row on its own.
         z: tensor (n, d).
+        weights: maps the values to the weights of their gradients, (n, ...) too; default: 1.
 
     Returns:
-        The values (n,) and the gradient of each in its own row of z (n, d).
+        The values (n, ...) and the weighted sum of their gradients in their own row of z, (n, d).
     """
+    weights = weights or keras.ops.ones_like
     if keras.backend.backend() == "jax":
         import jax
 
         values, pull = jax.vjp(function, z)
-        return values, pull(keras.ops.ones_like(values))[0]
+        return values, pull(weights(values))[0]
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
         tape.watch(z)
         values = function(z)
-    return values, tape.gradient(values, z)
+    return values, tape.gradient(values, z, weights(values))
 
 
 def cholesky(matrices):

@@ -81,6 +81,20 @@ def test_value_and_gradient_can_be_differentiated_once_more_and_compiled(rng):
         np.testing.assert_allclose(ops.convert_to_numpy(result), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_weights_of_gradients_are_differentiated_too(rng):
+    z = rng.normal(size=(6, 3)).astype("float32")
+
+    def weighted(z):
+        return backend.value_and_gradient(ops.exp, z, weights=ops.square)[1]
+
+    def both(z, *, settings):
+        return backend.value_and_gradient(weighted, z)
+
+    found = backend.compiled(both)(ops.convert_to_tensor(z), settings=())
+    for one, expected in zip(found, (np.exp(3 * z), 3 * np.exp(3 * z)), strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(one), expected, rtol=1e-5)
+
+
 def test_compiled_takes_arrays_of_any_shape_and_settings_of_python(rng):
     traces = []
 

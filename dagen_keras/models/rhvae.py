@@ -208,14 +208,9 @@ class RHVAE(BaseVAE):
         """
         metric = self._metric(mean, cholesky_factors)
         targets = ops.reshape(images, (-1, math.prod(self._logits.output_shape[1:])))
-
-        def log_likelihood(z):
-            return self._log_likelihood(targets, z)
-
         z = z_0 = mean + ops.exp(0.5 * log_var) * noise
         rho = multiply(cholesky_factors, momentum_noise) / self.sqrt_beta_zero
-        # What is measured at z: log p(x|z), its gradient, G and log sqrt det G.
-        at_z = self._measure(metric, log_likelihood, z)
+        at_z = self._measure(metric, targets, z)
         inverse_s_before = inverse_s_0 = 1 / self.sqrt_beta_zero
         max_move = MAX_MOVE * self.temperature
         for k in range(1, self.n_leapfrog + 1):
@@ -226,7 +221,7 @@ class RHVAE(BaseVAE):
             velocity = metric.raised(z, rho_half)
             move, sane_move = damped_rows(self.step_size * velocity, max_move)
             z_next = z + move
-            at_next = self._measure(metric, log_likelihood, z_next)
+            at_next = self._measure(metric, targets, z_next)
             kick, sane_end = damped_rows(self._kick(metric, z_next, rho_half, at_next), MAX_KICK)
             sane = ops.logical_and(ops.logical_and(sane_start, sane_move), sane_end)
             z, rho = ops.where(sane, z_next, z), ops.where(sane, rho_half + kick, rho)
@@ -234,7 +229,8 @@ class RHVAE(BaseVAE):
             inverse_s = (1 - inverse_s_0) * (k / self.n_leapfrog) ** 2 + inverse_s_0
             rho = rho * (inverse_s / inverse_s_before)
             inverse_s_before = inverse_s
-        log_p, _, _, log_volume = at_z
+        logits, _, _, log_volume = at_z
+        log_p = self._log_likelihood(targets, logits)
         constant = 0.5 * self.latent_dim * math.log(2 * math.pi)
         log_prior = -0.5 * ops.sum(ops.square(z), axis=-1) - constant
         log_momentum = -metric.energy(z, rho) - log_volume - constant
@@ -245,18 +241,35 @@ class RHVAE(BaseVAE):
     def _metric(self, centroids, cholesky_factors):
         return RiemannianMetric(centroids, cholesky_factors, self.temperature, self.regularization)
 
-    def _log_likelihood(self, targets, z):
+    def _measure(self, metric, targets, z):
+        """At z: the decoder's logits, the gradient of log p(x|z), G and log sqrt det G."""
+
+        def logits_at(z):
+            return ops.reshape(ops.cast(self._logits(z), "float32"), ops.shape(targets))
+
+        def slope(logits):
+            return self._log_likelihood_slope(targets, logits)
+
+        found = backend.value_and_gradient(logits_at, z, slope)
+        return (*found, *metric.tensor_and_log_volume(z))
+
+    def _log_likelihood(self, targets, logits):
         """log p(x|z) of each image, shape (n,)."""
-        logits = ops.reshape(ops.cast(self._logits(z), "float32"), ops.shape(targets))
         if self.likelihood == "normal":
             return -0.5 * ops.sum(ops.square(targets - ops.sigmoid(logits)), axis=-1)
         return ops.sum(targets * logits - ops.softplus(logits), axis=-1)
 
-    def _measure(self, metric, log_likelihood, z):
-        return (
-            *backend.value_and_gradient(log_likelihood, z),
-            *metric.tensor_and_log_volume(z),
-        )
+    def _log_likelihood_slope(self, targets, logits):
+        """Its gradient in the logits, (n, pixels).
+
+        By hand: differentiated twice, the likelihood takes nine products of this shape, and this
+        one.
+        """
+        probabilities = ops.sigmoid(logits)
+        residuals = targets - probabilities
+        if self.likelihood == "normal":
+            return residuals * probabilities * (1.0 - probabilities)
+        return residuals
 
     def _kick(self, metric, z, rho, at_z):
         """-(epsilon / 2) dH/dz, shape (n, d); rho is held fixed."""

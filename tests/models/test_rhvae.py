@@ -197,6 +197,24 @@ def test_reconstruction_is_minus_the_log_likelihood(rng, likelihood):
     )
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
+def test_the_slope_by_hand_is_that_of_automatic_differentiation_and_so_is_its_own(rng, likelihood):
+    model = _rhvae(likelihood=likelihood)
+    targets = rng.random((5, 16), dtype="float32")
+    logits = ops.convert_to_tensor(rng.normal(0, 3, (5, 16)).astype("float32"))
+
+    def slope(logits):
+        return model._log_likelihood_slope(targets, logits)
+
+    def differentiated(logits):
+        likelihood_of = functools.partial(model._log_likelihood, targets)
+        return backend.value_and_gradient(likelihood_of, logits)[1]
+
+    np.testing.assert_allclose(_array(slope(logits)), _array(differentiated(logits)), atol=1e-5)
+    once_more = (_array(backend.value_and_gradient(f, logits)[1]) for f in (slope, differentiated))
+    np.testing.assert_allclose(*once_more, atol=1e-5)
+
+
 @pytest.mark.parametrize("d", [1, 2, 3, 5])
 def test_cholesky_factors_are_placed_row_by_row(rng, d):
     entries = rng.normal(size=(4, d * (d + 1) // 2)).astype("float32")
