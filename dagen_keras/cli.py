@@ -230,22 +230,28 @@ def _compute_and_tell(run, options, deadline, root):
 
 
 def _answers(runs):
-    """Each paper's question, its answer and the counts of its verdicts, or why they are missing."""
-    from dagen_keras.runs import formatting, page, report_files
-
+    """Each paper's question and its answer, or why that is missing."""
     lines = []
     for run in runs:
-        claims = run.directory / "claims.json"
-        if claims.exists():
-            try:
-                counted = formatting.counted(report_files.read_json(claims, list))
-                summary = report_files.read_json(run.directory / "summary.json", dict)
-                said = [summary["answer"], counted]
-            except (ValueError, KeyError, TypeError) as error:
-                again = page.how_to_make_again(run.study.key, run.profile)
-                said = [f"its report cannot be read ({error}): {again}"]
-            lines += [f"{run.study.key}: {run.study.question}", *(f"  {line}" for line in said)]
+        if (run.directory / "claims.json").exists():
+            lines += [f"{run.study.key}: {run.study.question}", *_answer(run)]
     return "\n".join(lines)
+
+
+def _answer(run):
+    """A run's answer and the counts of its verdicts; and those of the profile that decides."""
+    from dagen_keras.runs import page
+
+    found = [(page.COMMITTED, page.committed(run.directory))]
+    try:
+        found.insert(0, (run.profile, page.brief(run.directory)))
+    except (ValueError, KeyError, TypeError) as error:
+        again = page.how_to_make_again(run.study.key, run.profile)
+        yield f"  its report cannot be read ({error}): {again}"
+    for profile, said in found:
+        if said:
+            yield f"  {profile}, {said['data']}, {said['computed']} computed:"
+            yield f"    {said['answer']}\n    {said['verdicts']}"
 
 
 def _run_grids(options):

@@ -434,10 +434,8 @@ def test_claims_that_cannot_be_counted_are_told_and_stop_nothing(
     captured = capsys.readouterr()
     again = "python run_all.py toy --profile quick --no-compute"
     assert re.search(rf"  its report cannot be read \(.+\): {again}\n", captured.out)
-    assert (
-        "other: How large is a square?\n  The largest has 9 units.\n  1 not decided\n"
-        in captured.out
-    )
+    said = "other: How large is a square?\n  quick, bundled digits, 3 of 3 cells"
+    assert f"{said} computed:\n    The largest has 9 units.\n    1 not decided\n" in captured.out
     assert "toy: gone" in captured.err
 
 

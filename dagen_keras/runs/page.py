@@ -56,6 +56,31 @@ def how_to_make_again(key, profile):
     return f"python run_all.py {key} --profile {profile} --no-compute"
 
 
+def brief(directory):
+    """What a paper's report says in short: its `data`, `computed` cells, `answer` and `verdicts`.
+
+    Raises:
+        ValueError, KeyError, TypeError: where its files are not what a report writes.
+    """
+    summary = read_json(directory / "summary.json", dict)
+    return {
+        "data": summary["data"],
+        "computed": f"{summary['cells'] - summary['missing']} of {summary['cells']} cells",
+        "answer": summary["answer"],
+        "verdicts": formatting.counted(read_json(directory / "claims.json", list)),
+    }
+
+
+def committed(directory):
+    """The `brief` of a paper at the profile that decides, where it lies beside another; else {}."""
+    if directory.parent.name == COMMITTED:
+        return {}
+    try:
+        return brief(directory.parent.parent / COMMITTED / directory.name)
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
 def _may_be_replaced(readme):
     return _is_generated(readme) or not readme.exists()
 
@@ -89,9 +114,10 @@ def _paper(directory):
     paper["decided"] = [claim for claim in claims if claim["verdict"] != "not decided"]
     paper["open"] = [claim for claim in claims if claim["verdict"] == "not decided"]
     paper["ran_on"] = "; ".join(paper["devices"])
+    paper["committed"] = committed(directory)
     return {
         **{name: str(paper[name]) for name in ("key", "title", "question", "answer", "data")},
-        **{name: paper[name] for name in ("verdicts", "seeds", "ran_on")},
+        **{name: paper[name] for name in ("verdicts", "seeds", "ran_on", "committed")},
         "place": str(paper.get("notebook", paper["key"])),
         "html": _render("paper.html", paper=paper),
         "markdown": _render("paper.md", paper=paper, profile=directory.parent.name),

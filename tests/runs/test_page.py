@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from runs.toy import STUDY
 
+from dagen_keras import cli
 from dagen_keras.runs import Run
 from dagen_keras.runs.page import GENERATED, write_index
 from dagen_keras.study import Decided, Decision, Listed
@@ -257,6 +258,32 @@ def test_every_link_leads_somewhere_and_every_file_is_linked(two):
 @pytest.fixture
 def overnight(two):
     return two.rename(two.parent / "overnight")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_beside_an_answer_is_that_of_the_profile_that_decides_where_it_can_be_read(
+    results, damaged
+):
+    there = results / "overnight" / "toy"
+    shutil.copytree(results / "quick" / "toy", there)
+    _rewrite(there / "summary.json", answer="A hundred units.", data="MNIST", cells=40, missing=3)
+    if damaged:
+        (there / "claims.json").write_text("[3]")
+    write_index(results / "quick")
+    page = (results / "quick" / "index.html").read_text()
+    decided = "on MNIST, 37 of 40 cells computed: A hundred units. 1 not decided."
+    assert (decided in page) == ('href="#toy-decides"' in page) == (not damaged)
+    run = Run(STUDY, "quick", results=results)
+    said = cli._answers([run])
+    asked, *answers = said.split("\n  ")
+    assert asked == "toy: How large is a square?"
+    assert [one.split(",")[0] for one in answers if one[0] != " "] == (
+        ["quick"] if damaged else ["quick", "overnight"]
+    )
+    assert damaged or "\n  overnight, MNIST, 37 of 40 cells computed:\n    A hundred" in said
+    (there / "claims.json").write_text("[]")
+    write_index(results / "overnight")
+    assert "“overnight” says" not in (results / "overnight" / "index.html").read_text()
 
 
 def test_readme_has_question_answer_and_verdicts_of_each_paper(overnight):
