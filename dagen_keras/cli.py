@@ -4,6 +4,7 @@ import argparse
 import importlib
 import importlib.util
 import itertools
+import logging
 import math
 import os
 import sys
@@ -158,6 +159,8 @@ def _count(text):
 def _guarded(action, *arguments):
     if hasattr(sys.stdout, "reconfigure"):  # A terminal without a character is shown its number.
         sys.stdout.reconfigure(errors="backslashreplace")
+    for name in ("tensorflow", "absl"):  # Which warn of graphs made anew, and of foreign folders.
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         return action(*arguments)
     except (RunError, DataError, OSError, FloatingPointError) as error:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import os
 import re
 import subprocess
@@ -437,6 +438,16 @@ def test_claims_that_cannot_be_counted_are_told_and_stop_nothing(
     said = "other: How large is a square?\n  quick, bundled digits, 3 of 3 cells"
     assert f"{said} computed:\n    The largest has 9 units.\n    1 not decided\n" in captured.out
     assert "toy: gone" in captured.err
+
+
+def test_of_what_tensorflow_logs_errors_alone_are_shown(caplog):
+    def action():
+        for name in ("tensorflow", "absl"):
+            logging.getLogger(name).warning("traced anew")
+            logging.getLogger(name).error("broken")
+
+    cli._guarded(action)
+    assert [record.message for record in caplog.records] == ["broken", "broken"]
 
 
 def test_an_interrupt_says_that_nothing_is_lost(capsys, tmp_path, monkeypatch, toy):
