@@ -102,7 +102,7 @@ def test_an_interrupted_computation_in_a_notebook_loses_nothing_and_goes_on(tmp_
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_is_named(tmp_path):
+def test_a_cell_that_fails_is_named_and_the_kernel_itself_says_nothing(tmp_path, capfd):
     import nbformat
 
     notebook = nbformat.v4.new_notebook(
@@ -117,6 +117,7 @@ def test_a_cell_that_fails_is_named(tmp_path):
     run = runs.Run(papers.get("garay_maestre"), "smoke", results=tmp_path)
     (line,) = notebooks.execute(run, path)
     assert "of bad.ipynb failed: ZeroDivisionError" in line
+    assert "IPKernelApp" not in capfd.readouterr().err
     assert "notebook.ipynb" in line
 
 

@@ -20,8 +20,7 @@ def execute(run, notebook):
     """Executes `notebook` with a run's parameters; it draws from the run's ledger.
 
     The executed copy is `notebook.ipynb` in the run's directory, also if a cell fails. Paths in it
-    are relative, and TensorFlow's start-up messages are left out. It is whole or not written:
-    until then it is `.notebook.ipynb`.
+    are relative. It is whole or not written: until then it is `.notebook.ipynb`.
 
     Args:
         run: a `Run`.
@@ -60,6 +59,8 @@ def execute(run, notebook):
             cwd=str(notebook.parent),
             kernel_name="python3",
             progress_bar={"desc": f"{run.study.key} notebook"},
+            # It warns that other users of this machine may listen.
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
         failures.append(
