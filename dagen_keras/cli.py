@@ -4,13 +4,13 @@ import argparse
 import importlib
 import importlib.util
 import itertools
-import logging
 import math
 import os
 import sys
 import time
 from pathlib import Path
 
+from dagen_keras import tensorflow_log
 from dagen_keras.augment import command
 from dagen_keras.checks import RunError
 from dagen_keras.datasets import DataError
@@ -159,8 +159,7 @@ def _count(text):
 def _guarded(action, *arguments):
     if hasattr(sys.stdout, "reconfigure"):  # A terminal without a character is shown its number.
         sys.stdout.reconfigure(errors="backslashreplace")
-    for name in ("tensorflow", "absl"):  # Which warn of graphs made anew, and of foreign folders.
-        logging.getLogger(name).setLevel(logging.ERROR)
+    tensorflow_log.errors_alone()
     try:
         return action(*arguments)
     except (RunError, DataError, OSError, FloatingPointError) as error:
@@ -245,16 +244,15 @@ def _answer(run):
     """A run's answer and the counts of its verdicts; and those of the profile that decides."""
     from dagen_keras.runs import page
 
-    found = [(page.COMMITTED, page.committed(run.directory))]
+    reports = [page.committed(run.directory)]
     try:
-        found.insert(0, (run.profile, page.brief(run.directory)))
+        reports.insert(0, page.brief(run.directory))
     except (ValueError, KeyError, TypeError) as error:
         again = page.how_to_make_again(run.study.key, run.profile)
-        yield f"  its report cannot be read ({error}): {again}"
-    for profile, said in found:
-        if said:
-            yield f"  {profile}, {said['data']}, {said['computed']} computed:"
-            yield f"    {said['answer']}\n    {said['verdicts']}"
+        yield f"  its report cannot be read ({page.why(error)}): {again}"
+    for said in filter(None, reports):
+        yield f"  {said['profile']}, {said['data']}, {said['computed']} computed:"
+        yield from (f"    {said[name]}" for name in ("answer", "verdicts") if said[name])
 
 
 def _run_grids(options):

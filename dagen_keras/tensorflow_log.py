@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.machinery
+import logging
 import os
 import re
 import sys
@@ -14,6 +15,12 @@ LINES = re.compile(rb"^(?:[IW]0000 |WARNING: All log messages before absl).*\n?"
 def drop_at_import() -> None:
     """From now on; whatever else is written meanwhile is shown when the import has ended."""
     sys.meta_path.insert(0, _Finder)
+
+
+def errors_alone() -> None:
+    """From now on TensorFlow and absl log no warnings: of graphs made anew, of foreign folders."""
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 class _Finder:

@@ -7,11 +7,14 @@ import pytest
 from dagen_keras import backend
 
 matplotlib.use("Agg")
-if backend.keras.backend.backend() == "tensorflow":
-    # Most graphs run for a step or two: making them better takes longer than it saves.
-    import tensorflow as tf
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+def pytest_configure(config):
+    """Fast tests leave TensorFlow's graphs as they are, as most run for a step or two."""
+    if config.option.markexpr == "not slow" and "tensorflow" in backend.versions():
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture

@@ -441,6 +441,9 @@ def test_claims_that_cannot_be_counted_are_told_and_stop_nothing(
 
 
 def test_of_what_tensorflow_logs_errors_alone_are_shown(caplog):
+    for name in ("tensorflow", "absl"):
+        caplog.set_level(logging.WARNING, name)  # Its level comes back afterwards.
+
     def action():
         for name in ("tensorflow", "absl"):
             logging.getLogger(name).warning("traced anew")

@@ -250,8 +250,8 @@ class RHVAE(BaseVAE):
         def slope(logits):
             return self._log_likelihood_slope(targets, logits)
 
-        found = backend.value_and_gradient(logits_at, z, slope)
-        return (*found, *metric.tensor_and_log_volume(z))
+        logits, gradient = backend.value_and_gradient(logits_at, z, slope)
+        return logits, gradient, *metric.tensor_and_log_volume(z)
 
     def _log_likelihood(self, targets, logits):
         """log p(x|z) of each image, shape (n,)."""
@@ -260,10 +260,10 @@ class RHVAE(BaseVAE):
         return ops.sum(targets * logits - ops.softplus(logits), axis=-1)
 
     def _log_likelihood_slope(self, targets, logits):
-        """Its gradient in the logits, (n, pixels).
+        """The gradient of log p(x|z) in the logits, (n, pixels).
 
-        By hand: differentiated twice, the likelihood takes nine products of this shape, and this
-        one.
+        By hand: of the likelihood, differentiated twice, TensorFlow makes nine products of this
+        shape at each point of the flow; of this, differentiated once, one.
         """
         probabilities = ops.sigmoid(logits)
         residuals = targets - probabilities

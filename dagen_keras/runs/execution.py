@@ -7,6 +7,7 @@ import os
 import time
 import traceback
 
+from dagen_keras import tensorflow_log
 from dagen_keras.checks import RunError
 from dagen_keras.study.bench import Bench
 
@@ -193,6 +194,7 @@ def _bench(data_dir, download, elsewhere):
 
     worker = get_worker()
     if not hasattr(worker, "bench"):
+        tensorflow_log.errors_alone()  # It shares the terminal.
         data_dir = elsewhere and os.environ.get("DAGEN_DATA_DIR") or data_dir
         worker.bench = Bench(data_dir, download)
     return worker.bench

@@ -59,7 +59,7 @@ def execute(run, notebook):
             cwd=str(notebook.parent),
             kernel_name="python3",
             progress_bar={"desc": f"{run.study.key} notebook"},
-            # It warns that other users of this machine may listen.
+            # Its warnings are not the notebook's: that this machine's other users may listen.
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:

@@ -35,7 +35,7 @@ def write_index(profile_directory):
             papers.append(_paper(directory))
         except Exception as error:  # Files that nobody here wrote may hold anything.
             again = how_to_make_again(directory.name, profile_directory.name)
-            damaged.append({"key": directory.name, "why": _why(error), "again": again})
+            damaged.append({"key": directory.name, "why": why(error), "again": again})
     papers.sort(key=lambda paper: paper["place"])
     shown = {"papers": papers, "damaged": damaged, "profile": profile_directory.name}
     readme = profile_directory.parent / "README.md"
@@ -57,13 +57,15 @@ def how_to_make_again(key, profile):
 
 
 def brief(directory):
-    """What a paper's report says in short: its `data`, `computed` cells, `answer` and `verdicts`.
+    """What a paper's report says in short, and when it was `written`.
 
     Raises:
         ValueError, KeyError, TypeError: where its files are not what a report writes.
     """
     summary = read_json(directory / "summary.json", dict)
     return {
+        "profile": directory.parent.name,
+        "written": summary["written"],
         "data": summary["data"],
         "computed": f"{summary['cells'] - summary['missing']} of {summary['cells']} cells",
         "answer": summary["answer"],
@@ -145,8 +147,8 @@ def _size(path):
         return struct.unpack(">II", start[16:])
 
 
-def _why(error):
-    """The error in a line of at most 200 characters."""
+def why(error):
+    """An error in a line of at most 200 characters."""
     said = " ".join(str(error).split()).rstrip(".")
     if not isinstance(error, ValueError):
         said = f"{type(error).__name__}: {said}"

@@ -51,7 +51,7 @@ def test_densenet_starts_like_the_original():
 
 
 def test_parameter_counts_of_appendix_e():
-    assert chadebec.mlp(2, (208, 176, 1)).count_params() == 208 * 176 * 400 + 400 + 400 * 2 + 2
+    assert chadebec.mlp().count_params() == 208 * 176 * 400 + 400 + 400 * 2 + 2
     blocks = sum(9 * i * o + o + 4 * o for i, o in [(1, 8), (8, 16), (16, 32), (32, 64)])
     for padding, features in [(1, 576), (0, 256)]:
         classifier = chadebec.cnn(padding=padding)

@@ -197,6 +197,27 @@ def test_reconstruction_is_minus_the_log_likelihood(rng, likelihood):
     )
 
 
+def test_where_a_step_is_refused_all_stays_what_it_was_measured_at(rng, monkeypatch):
+    """Moves beyond the bound are refused."""
+    with backend.seeded(0):
+        model = _rhvae(step_size=1e-3)
+    images = rng.random((40, *SHAPE), dtype="float32")
+    said = model(images)
+    entries = said["mean"], said["log_var"], said["cholesky_factors"]
+    noise = rng.normal(size=(2, 40, 2)).astype("float32")
+    moved = []
+    for bound in (1.0, 0.01, 1e-9):
+        monkeypatch.setattr(rhvae_module, "MAX_MOVE", bound)
+        flow = {name: _array(a) for name, a in model.flow(images, *entries, *noise).items()}
+        decoded = _array(model.decoder(flow["z"])).astype(float)
+        expected = -(images * np.log(decoded) + (1 - images) * np.log(1 - decoded))
+        expected = expected.sum(axis=(1, 2, 3))
+        np.testing.assert_allclose(flow["reconstruction"], expected, rtol=1e-4)
+        moved.append(int((flow["z"] != flow["z_0"]).any(axis=1).sum()))
+    nearly_all, some, none = moved
+    assert nearly_all - 3 >= some > 3 > none == 0
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
 def test_the_slope_by_hand_is_that_of_automatic_differentiation_and_so_is_its_own(rng, likelihood):
     model = _rhvae(likelihood=likelihood)

@@ -271,7 +271,7 @@ def test_beside_an_answer_is_that_of_the_profile_that_decides_where_it_can_be_re
         (there / "claims.json").write_text("[3]")
     write_index(results / "quick")
     page = (results / "quick" / "index.html").read_text()
-    decided = "on MNIST, 37 of 40 cells computed: A hundred units. 1 not decided."
+    decided = "A hundred units. Its claims: 1 not decided."
     assert (decided in page) == ('href="#toy-decides"' in page) == (not damaged)
     run = Run(STUDY, "quick", results=results)
     said = cli._answers([run])
@@ -281,6 +281,10 @@ def test_beside_an_answer_is_that_of_the_profile_that_decides_where_it_can_be_re
         ["quick"] if damaged else ["quick", "overnight"]
     )
     assert damaged or "\n  overnight, MNIST, 37 of 40 cells computed:\n    A hundred" in said
+    (results / "quick" / "toy" / "claims.json").write_text("[3]")
+    _, why, *more = cli._answers([run]).splitlines()
+    assert why.startswith("  its report cannot be read (TypeError: ")
+    assert [one[:11] for one in more[:1]] == ([] if damaged else ["  overnight"])
     (there / "claims.json").write_text("[]")
     write_index(results / "overnight")
     assert "“overnight” says" not in (results / "overnight" / "index.html").read_text()

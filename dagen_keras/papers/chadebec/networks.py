@@ -1,14 +1,14 @@
 """The classifiers of brains of Chadebec and Allassonnière, appendix E."""
 
-import functools
-
 import keras
 from keras import layers
 
 from dagen_keras.models.classifiers import batch_norm, check_sizes, conv_classifier
 
-# 400 hidden units, ReLU, softmax.
-mlp = functools.partial(conv_classifier, filters=(), hidden=(400,))
+
+def mlp(n_classes=2, image_shape=(208, 176, 1)):
+    """The MLP of Chadebec and Allassonnière, appendix E: 400 hidden units, ReLU, softmax."""
+    return conv_classifier(n_classes, image_shape, filters=(), hidden=(400,))
 
 
 def cnn(n_classes=2, image_shape=(208, 176, 1), padding=1):

@@ -102,14 +102,14 @@ def facts(frame):
     table = 100 * reported("guruswamy_table1_accuracy").set_index("method")
     cifar, histology = table["cifar100_accuracy"], table["histopathology_accuracy"]
 
-    def of_acgan(value):
+    def change(value):
         return by_group(acgan, ["dataset"], 100 * column(acgan, value))
 
     return {
-        "acgan_minus_none": of_acgan("accuracy_minus_none"),
-        "acgan_minus_duplicates": of_acgan("accuracy_minus_duplicates"),
-        "sparse": of_acgan("sparse_minus_none"),
-        "full": of_acgan("full_minus_none"),
+        "acgan_minus_none": change("accuracy_minus_none"),
+        "acgan_minus_duplicates": change("accuracy_minus_duplicates"),
+        "sparse": change("sparse_minus_none"),
+        "full": change("full_minus_none"),
         "last_doubling": last_doubling(select(frame, {"kind": "pilot"})),
         "saturating": expit(-6),
         "used": 1 - expit(-6),
