@@ -28,9 +28,7 @@ def imbalanced(rng):
 
 
 # Compiled once for all tests that do not look at how it is compiled.
-REUSABLE = models.ReusableModel(
-    functools.partial(SMALL_VAE, (8, 8, 1)), optimizer="rmsprop", **backend.compile_options()
-)
+REUSABLE = models.ReusableModel(functools.partial(SMALL_VAE, (8, 8, 1)), optimizer="rmsprop")
 
 
 def _augmenter(model=REUSABLE, **arguments):

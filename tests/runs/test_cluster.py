@@ -1,6 +1,7 @@
 """A real dask scheduler and its workers, and what becomes of a run when one of them is gone."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -132,6 +133,14 @@ def test_workers_whose_data_are_others_are_refused_before_the_first_cell():
 
     with pytest.raises(RunError, match="worker tcp://a has no data 'digits': nothing in /data"):
         check(absent)
+
+
+def test_a_worker_logs_tensorflows_errors_alone(monkeypatch, caplog):
+    caplog.set_level(logging.WARNING, "tensorflow")  # Its level comes back afterwards.
+    monkeypatch.setattr("distributed.get_worker", SimpleNamespace)
+    execution._bench(None, False, False)
+    logging.getLogger("tensorflow").warning("traced anew")
+    assert caplog.records == []
 
 
 def test_a_worker_elsewhere_reads_its_own_data_directory(monkeypatch):
