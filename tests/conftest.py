@@ -52,7 +52,12 @@ def smoke(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """Tests of one paper's `smoke` run go to one process, which computes it once."""
+    """Which tests go to one process: those of one paper's `smoke` run, and fast ones of a file.
+
+    What they share is then computed once, and models are compiled once.
+    """
     for item in items:
         if "smoke" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group(item.callspec.params["key"]))
+        elif not any(map(item.get_closest_marker, ("slow", "xdist_group"))):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))

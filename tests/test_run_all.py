@@ -144,7 +144,9 @@ def test_a_call_that_cannot_be_is_explained_before_anything_is_written(
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     (tmp_path / "loop").symlink_to("loop")
     if "--cluster" in arguments:
-        pytest.importorskip("distributed")
+        distributed = pytest.importorskip("distributed")
+        client = distributed.Client
+        monkeypatch.setattr(distributed, "Client", lambda a, timeout: client(a, timeout=0.5))
     elif "--results" not in arguments:
         arguments = [*arguments, "--results", "new", "--dry-run"]
     assert _run_all("toy", *arguments, *(["--results", "new"] * ("--cluster" in arguments))) == 2

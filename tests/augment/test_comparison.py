@@ -117,7 +117,7 @@ def test_what_each_method_is_given(own):
         np.testing.assert_allclose(shares[name], 1 / 3, atol=0.02)
 
 
-@pytest.mark.parametrize("name", ["vae", "acgan"])
+@pytest.mark.parametrize("name", ["vae", pytest.param("acgan", marks=pytest.mark.slow)])
 def test_new_images_fill_all_classes_to_twice_the_largest(own, quick, name):
     images, labels = own
     train, tested = np.arange(60), bench.Bench(images, labels, 0)
@@ -132,6 +132,7 @@ def test_new_images_fill_all_classes_to_twice_the_largest(own, quick, name):
     }
 
 
+@pytest.mark.slow
 def test_generators_of_ones_own_are_compared_too(own, quick):
     asked = []
 

@@ -66,7 +66,10 @@ def _same(one, other):
 @pytest.mark.parametrize(
     "method",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if method.sampler != "prior" else [])
+        pytest.param(
+            name,
+            marks=[pytest.mark.slow] if method.sampler != "prior" or method.conditional else [],
+        )
         for name, method in METHODS.items()
     ],
 )
@@ -162,7 +165,10 @@ class Ended(BaseException):
     pass
 
 
-@pytest.mark.parametrize("when", ["second training", "drawing", "writing"])
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("when", ["second training", slow("drawing"), slow("writing")])
 def test_a_run_that_was_ended_goes_on_and_nothing_is_half_written(
     when, source, tmp_path, monkeypatch, capsys
 ):

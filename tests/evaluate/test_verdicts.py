@@ -27,7 +27,13 @@ NOISE = {
     "heavy-tailed": lambda rng, shape: rng.standard_t(2, size=shape),
     "rounded": lambda rng, shape: np.round(2 * rng.normal(size=shape)) / 2,
 }
-every_noise = pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)
+every_noise = pytest.mark.parametrize(
+    "noise",
+    [
+        pytest.param(noise, marks=[] if name == "normal" else [pytest.mark.slow], id=name)
+        for name, noise in NOISE.items()
+    ],
+)
 
 
 def outcome(verdict):

@@ -214,7 +214,9 @@ def test_training_never_ends_in_nan(rng, kind, likelihood):
     assert np.isfinite(_array(model.metric.log_volume(model.metric.centroids))).all()
 
 
-@pytest.mark.parametrize("build", [models.conv_vae, models.conv_rhvae])
+@pytest.mark.parametrize(
+    "build", [models.conv_vae, pytest.param(models.conv_rhvae, marks=pytest.mark.slow)]
+)
 def test_the_seed_fixes_training(build):
     trained = []
     for seed in (3, 3, 4):

@@ -3,18 +3,20 @@
 import keras
 import numpy as np
 import pytest
-from models.test_keras_promises import (
+from models.every import (
     CLASSES,
     LABELS,
     SHAPE,
-    _compiled,
-    _fresh,
+    compiled,
     every_model,
     every_vae,
+    fresh,
 )
 
 from dagen_keras import models
 from dagen_keras.models.gan import GAN
+
+pytestmark = pytest.mark.xdist_group("every model")
 
 WRONG = {  # What is made of images, and what is said.
     "255": (lambda x: 255 * x, r"must be in \[0, 1\]; got 0 to 255"),
@@ -39,7 +41,7 @@ def _others(model):
 @every_model
 def test_what_fit_refuses_is_refused_at_every_door(build, images):
     """After a training: Keras then takes whatever has as many pixels."""
-    model = _fresh(build)
+    model = fresh(build)
     others = _others(model)
     model.fit(images, *others, batch_size=4, verbose=0)
     before = model.get_weights()
@@ -65,7 +67,7 @@ def test_what_fit_refuses_is_refused_at_every_door(build, images):
 
 @every_model
 def test_labels_counts_and_nothing_are_refused_in_words(build, images):
-    model = _compiled(build)
+    model = compiled(build)
     others = _others(model)
     for wrong in (0, -1, 1.5, True, "8"):
         for name in ("batch_size", "epochs"):
@@ -89,7 +91,7 @@ def test_labels_counts_and_nothing_are_refused_in_words(build, images):
 
 @every_model
 def test_a_list_of_images_is_one_array_or_none(build, images):
-    model = _fresh(build)
+    model = fresh(build)
     others = _others(model)
     model.fit([images], *others, verbose=0)
     for door in (model.fit, model.evaluate):
@@ -103,7 +105,7 @@ def test_a_list_of_images_is_one_array_or_none(build, images):
 
 @every_vae
 def test_weights_that_are_none_are_refused(build, images):
-    model, n = _fresh(build), len(images)
+    model, n = fresh(build), len(images)
     start = model.get_weights()
     for wrong in (-np.ones(n), np.full(n, np.nan), np.ones((n, 3)), np.ones(n - 1)):
         with pytest.raises(ValueError, match="sample_weight must be"):
@@ -156,7 +158,7 @@ class _BeforeValidation(keras.callbacks.Callback):
 
 @every_vae
 def test_weights_of_validation_images_count(build, images):
-    model, before = _fresh(build), _BeforeValidation()
+    model, before = fresh(build), _BeforeValidation()
     for weight in (0.0, 3.0):
         weights = np.full(len(images), weight)
         data = {"validation_data": (images, None, weights), "callbacks": [before]}
@@ -172,7 +174,7 @@ def test_weights_of_validation_images_count(build, images):
 
 @every_model
 def test_a_model_of_lost_weights_draws_nothing(build, images):
-    model = _fresh(build)
+    model = fresh(build)
     model.set_weights([np.full(w.shape, np.nan, w.dtype) for w in model.get_weights()])
     with pytest.raises(ValueError, match="draws images of NaN or infinity: its weights are lost"):
         model.generate(LABELS if isinstance(model, GAN) else 3, seed=0)

@@ -110,7 +110,7 @@ def _losses_by_hand(model, z, share):
     }[type(model)]
 
 
-@pytest.mark.parametrize("share", [0.5, 0.25])
+@pytest.mark.parametrize("share", [0.5, pytest.param(0.25, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("model_class", MODELS)
 def test_each_players_update_is_that_of_its_own_loss_alone(model_class, share, rng):
     # With plain gradient descent of rate 1 an update is minus the gradient.

@@ -1,81 +1,37 @@
 """What Keras promises of a model, of every model that brings its own loss."""
 
-import functools
 import threading
 import warnings
 
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import ops
+from models.every import (
+    CLASSES,
+    GANS,
+    LABELS,
+    SHAPE,
+    VAES,
+    compiled,
+    every_gan,
+    every_model,
+    every_vae,
+    fresh,
+    small_rhvae,
+    small_vae,
+)
 
 from dagen_keras import backend, evaluate, models
 from dagen_keras.augment import transforms
-from dagen_keras.models import networks
 from dagen_keras.models.gan import GAN
 
-SHAPE, CLASSES = (8, 8, 1), 3
-
-
-def _vae(model_class=models.VAE, regularizer=None, **settings):
-    encoder = networks.dense_encoder(2, SHAPE, (6,))
-    latent = keras.Input((2,))
-    x = layers.Dense(64, kernel_regularizer=regularizer)(latent)
-    images = layers.Activation("sigmoid")(layers.Reshape(SHAPE)(x))
-    return model_class(encoder, keras.Model(latent, images), **settings)
-
-
-def _rhvae(regularizer=None, **settings):
-    metric = networks.dense_metric_network(2, SHAPE, (6,))
-    return _vae(models.RHVAE, regularizer, metric_network=metric, n_leapfrog=1, **settings)
-
-
-def _gan(model_class):
-    def build(regularizer=None):
-        gan = model_class(SHAPE, CLASSES, latent_dim=4, filters=2, seed=0)
-        gan.generator.trainable_weights[-1].regularizer = regularizer
-        gan.discriminator.trainable_weights[0].regularizer = regularizer
-        return gan
-
-    return build
-
-
-VAES = {
-    "VAE": _vae,
-    "VampVAE": lambda regularizer=None: _vae(models.VampVAE, regularizer),
-    "RHVAE": _rhvae,
-}
-GANS = {name: _gan(getattr(models, name)) for name in ("CGAN", "ACGAN", "ALI")}
-every_vae = pytest.mark.parametrize("build", VAES.values(), ids=VAES)
-every_gan = pytest.mark.parametrize("build", GANS.values(), ids=GANS)
-every_model = pytest.mark.parametrize("build", (VAES | GANS).values(), ids=VAES | GANS)
+pytestmark = pytest.mark.xdist_group("every model")
 
 
 @pytest.fixture
 def images(rng):
     return (rng.random((12, *SHAPE)) < 0.3).astype("float32")
-
-
-LABELS = np.arange(12) % CLASSES
-
-
-def _compiled(build, optimizer="sgd", **settings):
-    with backend.seeded(0):
-        model = build(**settings)
-    model.compile(optimizer, **backend.compile_options(steps_per_execution=10))
-    return model
-
-
-@functools.cache
-def _reusable(build):
-    return models.ReusableModel(
-        build, optimizer="sgd", **backend.compile_options(steps_per_execution=10)
-    )
-
-
-def _fresh(build):
-    """The same as `_compiled(build)`, but one model for all tests: its step is traced once."""
-    return _reusable(build).fresh(0)
 
 
 def _loss(model, x, y=None, **kwargs):
@@ -86,9 +42,9 @@ def _loss(model, x, y=None, **kwargs):
 
 @every_model
 def test_a_regularizer_adds_its_loss_and_its_gradient(build, images):
-    plain = _fresh(build)
+    plain = fresh(build)
     y = LABELS if isinstance(plain, GAN) else None
-    heavy = _compiled(build, regularizer=keras.regularizers.L2(10.0))
+    heavy = compiled(build, regularizer=keras.regularizers.L2(10.0))
     pairs = zip(heavy.trainable_weights, plain.trainable_weights, strict=True)
     pairs = [(own, of_plain) for own, of_plain in pairs if own.regularizer is not None]
     before = [np.array(own) for own, _ in pairs]
@@ -102,12 +58,12 @@ def test_a_regularizer_adds_its_loss_and_its_gradient(build, images):
 @every_vae
 def test_weights_of_images_are_those_of_their_terms(build, images):
     def loss(*weights):
-        return _loss(_fresh(build), images, sample_weight=np.repeat(weights, 6))
+        return _loss(fresh(build), images, sample_weight=np.repeat(weights, 6))
 
-    whole, first, second = _loss(_fresh(build), images), loss(2.0, 0.0), loss(0.0, 2.0)
+    whole, first, second = _loss(fresh(build), images), loss(2.0, 0.0), loss(0.0, 2.0)
     assert first + second == pytest.approx(2 * whole, rel=1e-5)
     assert abs(first - second) > 0.01
-    model = _fresh(build)
+    model = fresh(build)
     evaluated = model.evaluate(images, sample_weight=np.zeros(12), verbose=0, return_dict=True)
     assert evaluated["loss"] == 0
     start = [np.array(w) for w in model.trainable_weights]
@@ -119,7 +75,7 @@ def test_weights_of_images_are_those_of_their_terms(build, images):
 def test_weights_of_classes_weigh_their_images(images):
     ones, none = {0: 1.0, 1: 1.0, 2: 1.0}, {0: 1.0, 1: 0.0, 2: 0.0}
     whole, part = (
-        _loss(_fresh(_vae), images, LABELS, class_weight=weights) for weights in (ones, none)
+        _loss(fresh(small_vae), images, LABELS, class_weight=weights) for weights in (ones, none)
     )
     assert 0.2 * whole < part < 0.5 * whole
 
@@ -127,7 +83,7 @@ def test_weights_of_classes_weigh_their_images(images):
 @every_gan
 @pytest.mark.parametrize("weights", [{"sample_weight": np.ones(12)}, {"class_weight": {0: 2.0}}])
 def test_a_gan_refuses_weights_of_images(build, weights, images):
-    gan = _fresh(build)
+    gan = fresh(build)
     with pytest.raises(ValueError, match="takes no sample_weight and no class_weight"):
         gan.fit(images, LABELS, verbose=0, **weights)
     with pytest.raises(ValueError, match="takes no sample_weight"):
@@ -167,7 +123,7 @@ KINDS = {"PyDataset": _Batches, "generator": _generator, "tf.data": _tf_data}
 @every_model
 @pytest.mark.parametrize("kind", ["tensor", *KINDS])
 def test_images_out_of_range_are_refused_before_the_first_step(build, kind, images):
-    model = _fresh(build)
+    model = fresh(build)
     arrays = [255 * images] + [LABELS] * isinstance(model, GAN)
     if kind == "tensor":
         given = [ops.convert_to_tensor(array) for array in arrays]
@@ -180,14 +136,14 @@ def test_images_out_of_range_are_refused_before_the_first_step(build, kind, imag
 
 def test_a_generator_that_gives_nothing_is_refused():
     with pytest.raises(ValueError, match="empty generator"):
-        _fresh(_vae).fit((batch for batch in ()), verbose=0)
+        fresh(small_vae).fit((batch for batch in ()), verbose=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_of_every_kind_are_trained_on_as_they_come(kind, images):
     found = []
     for x, batch_size in ((KINDS[kind](images), None), (images, 4)):
-        model = _fresh(_vae)
+        model = fresh(small_vae)
         model.fit(x, batch_size=batch_size, epochs=1, verbose=0, shuffle=False)
         assert int(model.optimizer.iterations) == 3
         found.append(model.get_weights())
@@ -197,7 +153,7 @@ def test_batches_of_every_kind_are_trained_on_as_they_come(kind, images):
 
 @pytest.mark.slow
 def test_an_rhvae_has_the_metric_of_what_it_was_fitted_on(images):
-    model = _fresh(_rhvae)
+    model = fresh(small_rhvae)
     for given in (ops.convert_to_tensor(images), _Batches(images), _Batches(images, LABELS)):
         model.fit(given, epochs=1, verbose=0)
         found = np.array(model.metric.centroids)
@@ -207,7 +163,7 @@ def test_an_rhvae_has_the_metric_of_what_it_was_fitted_on(images):
 
 
 def test_an_rhvae_has_the_metric_of_tf_data(images):
-    model = _fresh(_rhvae)
+    model = fresh(small_rhvae)
     model.fit(_tf_data(images), epochs=1, verbose=0)
     np.testing.assert_allclose(model.metric.centroids, model.encoder(images)[0], atol=1e-5)
     model.fit(_tf_data(images).repeat(), epochs=1, steps_per_epoch=2, verbose=0)
@@ -224,7 +180,7 @@ def test_an_optimizer_that_couples_the_players_is_refused(build):
 
 @every_gan
 def test_a_compiled_gan_comes_back_compiled(build, images, tmp_path):
-    gan = _compiled(build, models.gan_optimizer(3e-4))
+    gan = compiled(build, models.gan_optimizer(3e-4))
     gan.fit(images, LABELS, verbose=0)
     gan.save(tmp_path / "gan.keras")
     with warnings.catch_warnings():
@@ -274,7 +230,7 @@ def test_one_watch_stops_at_nan_and_it_does_not_make_a_gpu_wait(build, images, m
         readers.append(threading.current_thread())
 
     monkeypatch.setattr(models.StopOnNonFiniteLoss, "on_train_batch_end", recorded)
-    model = _fresh(build)
+    model = fresh(build)
     y = LABELS if isinstance(model, GAN) else None
     own = models.StopOnNonFiniteLoss("mine")
     for callbacks in (None, [own]):
@@ -287,7 +243,7 @@ def test_one_watch_stops_at_nan_and_it_does_not_make_a_gpu_wait(build, images, m
 @every_model
 def test_training_stops_at_weights_that_are_nan(build, images):
     """Seen in the loss, or, where a ReLU hides them from it, when the epoch ends."""
-    model = _fresh(build)
+    model = fresh(build)
     network = model.discriminator if isinstance(model, GAN) else model.encoder
     kernel = next(w for w in network.trainable_weights if "kernel" in w.path)
     kernel.assign(np.full(kernel.shape, np.nan))
@@ -297,7 +253,7 @@ def test_training_stops_at_weights_that_are_nan(build, images):
 
 @every_gan
 def test_a_gan_maps_no_images_to_themselves(build, images):
-    gan = _fresh(build)
+    gan = fresh(build)
     for ask in (gan, gan.predict, gan.predict_on_batch):
         with pytest.raises(ValueError, match=f"a {type(gan).__name__} maps no images to anything"):
             ask(images)
@@ -374,7 +330,7 @@ def test_few_images_are_each_seen_once_an_epoch_in_orders_of_keras_seed(build, m
 
 
 def test_what_keras_does_with_arrays_it_still_does(images):
-    model = _compiled(_vae)
+    model = compiled(small_vae)
     model.compile("sgd")
     history = model.fit(images, epochs=2, validation_split=0.25, verbose=0).history
     assert len(history["val_loss"]) == 2
@@ -401,7 +357,7 @@ def test_generate_draws_by_a_seed_or_anew(build):
             model.generate(wrong)
 
 
-@pytest.mark.parametrize("kind", [models.CGAN, models.ALI])
+@pytest.mark.parametrize("kind", [models.CGAN, pytest.param(models.ALI, marks=pytest.mark.slow)])
 def test_a_gan_of_one_class_needs_no_labels(kind, images):
     found = []
     for labels in (None, np.zeros(12, int)):
@@ -417,7 +373,7 @@ def test_a_gan_of_one_class_needs_no_labels(kind, images):
 
 
 def test_a_vae_encodes_to_its_posteriors_means(images):
-    vae = _vae()
+    vae = small_vae()
     np.testing.assert_allclose(vae.encode(images), vae.encoder(images)[0], atol=1e-6)
     with pytest.raises(ValueError, match="Divide by 255"):
         vae.encode(images * 255)
@@ -425,12 +381,12 @@ def test_a_vae_encodes_to_its_posteriors_means(images):
 
 @every_gan
 def test_a_gan_of_several_classes_needs_labels_wherever_it_is_asked(build, images):
-    gan = _fresh(build)
+    gan = fresh(build)
     with pytest.raises(ValueError, match="needs labels beside its images"):
         gan.evaluate(images, verbose=0)
 
 
-@pytest.mark.parametrize("build", [_vae, lambda: models.CGAN(SHAPE, latent_dim=4, filters=2)])
+@pytest.mark.parametrize("build", [small_vae, lambda: models.CGAN(SHAPE, latent_dim=4, filters=2)])
 def test_a_model_of_one_class_can_be_watched(build, images):
     model = build()
     model.compile("sgd")

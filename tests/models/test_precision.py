@@ -52,7 +52,13 @@ def test_outputs_of_half_precision_are_refused(policy):
         models.VAE(networks.dense_encoder(2, SHAPE, (6,)), decoder)
 
 
-@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(build, marks=[] if name in ("RHVAE", "ACGAN") else [pytest.mark.slow], id=name)
+        for name, build in MODELS.items()
+    ],
+)
 def test_mixed_bfloat16_trains_saves_and_draws_as_float32_does_but_for_digits(
     build, policy, tmp_path
 ):

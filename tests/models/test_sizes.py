@@ -48,7 +48,13 @@ def test_a_generative_model_of_any_image_shape(name, shape):
     assert images.shape == (2, *shape) and 0 <= images.min() <= images.max() <= 1
 
 
-@pytest.mark.parametrize("name", GENERATIVE)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if "rhvae" in name else [])
+        for name in GENERATIVE
+    ],
+)
 def test_a_generative_model_trains_on_odd_sizes(name, rng):
     with backend.seeded(0):
         model = GENERATIVE[name](image_shape=(7, 9, 4))

@@ -13,10 +13,16 @@ from dagen_keras.runs.page import GENERATED, write_index
 from dagen_keras.study import Decided, Decision, Listed
 
 
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    results = tmp_path_factory.mktemp("results")
+    Run(STUDY, "quick", {"numbers": list(range(1, 30))}, results=results).compute(progress=False)
+    return results
+
+
 @pytest.fixture
-def results(tmp_path):
-    Run(STUDY, "quick", {"numbers": list(range(1, 30))}, results=tmp_path).compute(progress=False)
-    return tmp_path
+def results(computed, tmp_path):
+    return shutil.copytree(computed, tmp_path, dirs_exist_ok=True)
 
 
 def test_the_page_tells_question_data_device_claims_and_units(results):
