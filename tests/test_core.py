@@ -47,6 +47,7 @@ def test_the_core_is_imported_and_used_without_the_rest():
     assert not ABSENT & _names(PROJECT["dependencies"])
 
 
+@pytest.mark.slow
 def test_what_the_papers_need_is_said():
     done = _run("from dagen_keras import cli; cli.main(['run'])")
     assert done.returncode == 1

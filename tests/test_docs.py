@@ -147,8 +147,9 @@ def test_the_table_counts_verdicts_and_computed_cells(tmp_path):
     assert papers_table.written(f"a\n{old}b\n", rows) == f"a\n{new}b\n"
 
 
-def test_the_table_of_advice_is_made_of_its_lines(monkeypatch):
+@pytest.mark.parametrize("name", ["advice", "released_training"])
+def test_a_table_of_measurements_is_made_of_their_lines(name, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    lines = (ROOT / "benchmarks/advice.jsonl").read_text(encoding="utf-8").splitlines()
-    table = importlib.import_module("advice").table([json.loads(line) for line in lines])
+    lines = (ROOT / f"benchmarks/{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    table = importlib.import_module(name).table([json.loads(line) for line in lines])
     assert table in (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")

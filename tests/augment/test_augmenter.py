@@ -471,10 +471,15 @@ def test_labels_may_be_strings(imbalanced):
     ("model", "sampler"),
     [
         ("VAE", sampling.GaussianMixture(2)),
-        pytest.param("VampVAE", "vamp", marks=pytest.mark.slow),
-        pytest.param("RHVAE", sampling.HMC(n_steps=3), marks=pytest.mark.slow),
-        pytest.param("GAN", sampling.MetropolisHastings(4), marks=pytest.mark.slow),
-        ("ACGAN", "rejection"),
+        *(
+            pytest.param(*both, marks=pytest.mark.slow)
+            for both in (
+                ("VampVAE", "vamp"),
+                ("RHVAE", sampling.HMC(n_steps=3)),
+                ("GAN", sampling.MetropolisHastings(4)),
+                ("ACGAN", "rejection"),
+            )
+        ),
     ],
 )
 def test_a_saved_augmenter_draws_as_it_did_and_can_be_fitted_anew(

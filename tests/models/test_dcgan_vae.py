@@ -214,9 +214,12 @@ def test_training_never_ends_in_nan(rng, kind, likelihood):
     assert np.isfinite(_array(model.metric.log_volume(model.metric.centroids))).all()
 
 
-@pytest.mark.parametrize(
+both = pytest.mark.parametrize(
     "build", [models.conv_vae, pytest.param(models.conv_rhvae, marks=pytest.mark.slow)]
 )
+
+
+@both
 def test_the_seed_fixes_training(build):
     trained = []
     for seed in (3, 3, 4):
@@ -227,7 +230,7 @@ def test_the_seed_fixes_training(build):
     assert not np.array_equal(trained[0], trained[2])
 
 
-@pytest.mark.parametrize("build", [models.conv_vae, models.conv_rhvae])
+@both
 def test_saves_and_loads(build, tmp_path):
     model = _seeded(build)
     models.fit_passes(model, _photos(), 3, 200)
