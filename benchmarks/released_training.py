@@ -41,17 +41,11 @@ DIGITS, TRAINED, UNSEEN, DRAWN, DRAWS = (0, 1, 2), 40, 200, 200, 20
 
 
 class ReleasedRHVAE(models.RHVAE):
-    """An `RHVAE` whose loss is differentiated as in the released code and in pythae 0.1.2.
-
-    With `right` the constants are differentiated and the forces are partial: then it must be ours.
-    """
-
-    right = False
+    """An `RHVAE` whose loss is differentiated as in the released code and in pythae 0.1.2."""
 
     def flow(self, images, mean, log_var, cholesky_factors, noise, momentum_noise):
         metric = self._metric(mean, cholesky_factors)
         targets = ops.reshape(images, (ops.shape(images)[0], -1))
-        constant = (lambda x: x) if self.right else ops.stop_gradient
         z = z_0 = mean + ops.exp(0.5 * log_var) * noise
         rho_0 = multiply(cholesky_factors, momentum_noise) / self.sqrt_beta_zero
         inverse_s_before = inverse_s_0 = 1 / self.sqrt_beta_zero
@@ -61,20 +55,20 @@ class ReleasedRHVAE(models.RHVAE):
             return rho_0
 
         for k in range(1, self.n_leapfrog + 1):
-            rho, kick = rho_at(z), ops.zeros_like(z)
+            kick = ops.zeros_like(z)
             for _ in range(3):
 
-                def hamiltonian(z, rho=rho, kick=kick, rho_at=rho_at):
+                def hamiltonian(z, kick=kick, rho_at=rho_at):
                     logits = ops.reshape(self._logits(z), ops.shape(targets))
-                    momentum = (rho if self.right else rho_at(z)) + kick
                     potential = 0.5 * ops.sum(z**2, axis=-1) + metric.log_volume(z)
                     likelihood = self._log_likelihood(targets, logits)
-                    return metric.energy(z, momentum) + potential - likelihood
+                    return metric.energy(z, rho_at(z) + kick) + potential - likelihood
 
                 _, gradient = backend.value_and_gradient(hamiltonian, z)
-                kick = damped_rows(constant(-0.5 * self.step_size * gradient), MAX_KICK)[0]
-            rho_half = rho + kick
-            velocity = constant(metric.raised(z, rho_half))
+                kick = damped_rows(-0.5 * self.step_size * gradient, MAX_KICK)[0]
+                kick = ops.stop_gradient(kick)
+            rho_half = rho_at(z) + kick
+            velocity = ops.stop_gradient(metric.raised(z, rho_half))
             z = z + damped_rows(self.step_size * velocity, max_move)[0]
             inverse_s = (1 - inverse_s_0) * (k / self.n_leapfrog) ** 2 + inverse_s_0
 

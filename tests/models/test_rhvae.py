@@ -149,12 +149,11 @@ def test_released_differentiation_is_that_of_pythae(d, monkeypatch):
     """What pythae 0.1.2 has in float64 for the weights, images and noise of the other fixture."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     released = importlib.import_module("released_training").ReleasedRHVAE
-    model, inputs, formulas, gradient_names = _fixture(d)
+    model, inputs, _, gradient_names = _fixture(d)
     ours, _ = _flow_and_gradients(model)(*inputs)
     expected = dict(np.load(FIXTURES / f"rhvae_d{d}_released.npz"))
-    settings = {"step_size": "eps_lf", "n_leapfrog": "n_lf"}
-    settings |= {name: name for name in ("temperature", "regularization", "sqrt_beta_zero")}
-    settings = {name: formulas[theirs].item() for name, theirs in settings.items()}
+    names = ("n_leapfrog", "step_size", "temperature", "regularization", "sqrt_beta_zero")
+    settings = {name: getattr(model, name) for name in names}
     networks = model.encoder, model.decoder, model.metric_network
     result, gradients = _flow_and_gradients(released(*networks, **settings))(*inputs)
     for name in ("z", "rho"):
