@@ -108,6 +108,7 @@ def test_a_cell_that_fails_is_named_and_the_kernel_itself_says_nothing(tmp_path,
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_code_cell("profile = 'x'", metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell("get_ipython().kernel.log.error('KeyboardInterrupt caught')"),
             nbformat.v4.new_code_cell("1 / 0"),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},

@@ -59,8 +59,9 @@ def execute(run, notebook):
             cwd=str(notebook.parent),
             kernel_name="python3",
             progress_bar={"desc": f"{run.study.key} notebook"},
-            # Its warnings are not the notebook's: that this machine's other users may listen.
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            # What it logs is not the notebook's: that this machine's other users may listen, or
+            # that it was interrupted, which is how it is told to end.
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
         )
     except PapermillExecutionError as error:
         failures.append(
