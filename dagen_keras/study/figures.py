@@ -34,6 +34,8 @@ def figure_of(
     rows = select(rows, where or {})
     value = options.get("y", options.get("picture", "png"))
     rows = rows[column(rows, value).notna()]
+    if form == "by_factor" and column(rows, options["x"]).nunique() == 1:
+        caption += " One place on the horizontal axis has cells, so there is no line."
     return Figure(name, caption, (lambda: FORMS[form](rows, **options)) if len(rows) else None)
 
 
@@ -66,7 +68,7 @@ def curves(
             axis.plot(at[index], values, style, color=color, alpha=0.3, linewidth=1)
         mean = scale * np.mean(group[y].tolist(), axis=0)
         axis.plot(at[group.index[0]], mean, "o" + style, color=color, markersize=3, label=name)
-    return _finish(figure, axis, labels, at.iloc[0] if log_x else None)
+    return _finish(figure, axis, labels, log_x, at.iloc[0] if log_x else None)
 
 
 def by_factor(
@@ -83,17 +85,18 @@ def by_factor(
     A column `reported` has the paper's values, not to be scaled; they are dotted.
     """
     figure, axis = plt.subplots(figsize=(6.5, 4))
+    rows = rows.infer_objects()
+    numeric = pd.api.types.is_numeric_dtype(rows[x])
     for name, group, color, style in _lines(rows, line):
         values = scale * pd.to_numeric(group[y])
         axis.plot(group[x], values, "o", color=color, alpha=0.4, markersize=4)
-        in_order = pd.api.types.is_numeric_dtype(group[x])
-        mean = values.groupby(group[x], sort=in_order).mean()
+        mean = values.groupby(group[x], sort=numeric).mean()
         axis.plot(mean.index, mean, style, color=color, label=name)
         theirs = pd.to_numeric(column(group, "reported"))
-        theirs = theirs.groupby(group[x], sort=in_order).first().dropna()
+        theirs = theirs.groupby(group[x], sort=numeric).first().dropna()
         if len(theirs):
             axis.plot(theirs.index, theirs, "s:", color=color, markersize=4)
-    return _finish(figure, axis, labels, rows[x] if log_x else None)
+    return _finish(figure, axis, labels, log_x, rows[x] if numeric else None)
 
 
 FORMS = {"sheet": sheet, "curves": curves, "by_factor": by_factor}
@@ -110,10 +113,11 @@ def _lines(rows, line):
         yield name, group, plots.COLORS[color], "--" if again else "-"
 
 
-def _finish(figure, axis, labels, log_ticks):
-    if log_ticks is not None:
-        ticks = sorted(set(log_ticks))
+def _finish(figure, axis, labels, log_x, ticks=None):
+    if log_x:
         axis.set_xscale("log")
+    if ticks is not None:
+        ticks = sorted(set(ticks))
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
     axis.set_xlabel(labels[0])

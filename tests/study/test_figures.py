@@ -82,6 +82,19 @@ def test_the_line_follows_numbers_and_a_factor_that_is_a_name_as_it_comes():
     named = reverse.assign(size=["b", "a", "a", "a"])
     drawn = figure_of("a", named, "", **{**BY_SIZE, "log_x": False}).draw()
     assert list(lines(drawn)["vae"].get_xdata()) == ["b", "a"]
+    assert [text.get_text() for text in drawn.axes[0].get_xticklabels()] == ["b", "a"]
+
+
+@pytest.mark.parametrize("log_x", [False, True])
+def test_a_factor_has_its_values_as_ticks_and_one_value_makes_no_line(log_x):
+    form = {**BY_SIZE, "log_x": log_x}
+    figure = figure_of("a", RUNS, "F1.", **form)
+    assert list(figure.draw().axes[0].get_xticks()) == [50, 100]
+    assert figure.caption == "F1."
+    of_objects = RUNS[:3].astype({"size": object})  # As where other kinds of cells have none.
+    figure = figure_of("a", of_objects, "F1.", **form)
+    assert list(figure.draw().axes[0].get_xticks()) == [50]
+    assert figure.caption == "F1. One place on the horizontal axis has cells, so there is no line."
 
 
 def test_no_two_of_ten_lines_look_the_same():
