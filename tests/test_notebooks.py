@@ -4,8 +4,12 @@ import base64
 import io
 import json
 import os
+import runpy
+import shutil
+import sys
 import time
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -31,6 +35,42 @@ def test_committed_without_outputs_and_with_parameters(path):
     tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
     assert len(tagged) == 1
     assert 'profile = "quick"' in "".join(tagged[0]["source"])
+
+
+def test_badges_for_colab_come_and_go(tmp_path, monkeypatch):
+    import nbformat
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    main = runpy.run_path(str(ROOT / "notebooks" / "colab.py"))["main"]
+    there = shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    before = {path: path.read_bytes() for path in there.glob("**/*.ipynb")}
+    for _ in range(2):  # Nothing comes twice.
+        main("some.one/a-name", there)
+    for path in before:
+        badge, install, *others = nbformat.read(path, as_version=4).cells
+        nbformat.validate(nbformat.read(path, as_version=4))
+        place = path.relative_to(tmp_path).as_posix()
+        assert f"/github/some.one/a-name/blob/main/{place})" in badge.source
+        assert [cell.source for cell in others] == [
+            "".join(cell["source"]) for cell in json.loads(before[path])["cells"]
+        ]
+        code, shell = TransformerManager().transform_cell(install.source), MagicMock()
+        exec(code, {"get_ipython": lambda shell=shell: shell})
+        assert not shell.mock_calls
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "google.colab", None)
+            patch.setattr(sys, "path", [])
+            exec(code, {"get_ipython": lambda shell=shell: shell})
+            assert sys.path == ["/content/project"]
+        assert "https://github.com/some.one/a-name.git" in str(shell.system.mock_calls)
+        assert (
+            Path(shell.run_line_magic.mock_calls[0].args[1].split()[-1])
+            == Path("/content/project", place).parent
+        )
+    main(root=there)
+    assert {path: path.read_bytes() for path in before} == before
+    with pytest.raises(SystemExit, match="OWNER/NAME; got 'https://"):
+        main("https://github.com/some.one/a-name", there)
 
 
 def test_every_paper_has_its_notebook():
