@@ -4,14 +4,18 @@ import matplotlib
 import numpy as np
 import pytest
 
-from dagen_keras import backend
-
 matplotlib.use("Agg")
 
 
-def pytest_configure(config):
-    """Fast tests leave TensorFlow's graphs as they are, as most run for a step or two."""
-    if config.option.markexpr == "not slow" and "tensorflow" in backend.versions():
+@pytest.fixture(scope="session", autouse=True)
+def plain_graphs(pytestconfig):
+    """Fast tests leave TensorFlow's graphs as they are, as most run for a step or two.
+
+    A fixture, so that the process which only hands out tests does not import TensorFlow.
+    """
+    from dagen_keras import backend
+
+    if pytestconfig.option.markexpr == "not slow" and "tensorflow" in backend.versions():
         import tensorflow as tf
 
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

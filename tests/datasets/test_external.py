@@ -263,6 +263,7 @@ def test_emnist_images_are_turned_upright(no_data_dir):
 @needs_tfds
 @pytest.mark.skipif(not (REAL and (Path(REAL) / "mnist").is_dir()), reason="needs the real MNIST")
 class TestRealMNIST:
+    @pytest.mark.slow
     def test_is_whole_and_an_npz_copy_is_the_same_dataset(self, tmp_path):
         data = datasets.load("mnist")
         assert data.x_train.shape == (60000, 28, 28, 1)

@@ -45,6 +45,16 @@ GANS = {name: _gan(getattr(models, name)) for name in ("CGAN", "ACGAN", "ALI")}
 every_vae = pytest.mark.parametrize("build", VAES.values(), ids=VAES)
 every_gan = pytest.mark.parametrize("build", GANS.values(), ids=GANS)
 every_model = pytest.mark.parametrize("build", (VAES | GANS).values(), ids=VAES | GANS)
+# Where one costs much: those that differ in how they train; the others are slow tests.
+every_kind = pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(
+            build, id=name, marks=[] if name in ("VAE", "RHVAE", "ALI") else pytest.mark.slow
+        )
+        for name, build in (VAES | GANS).items()
+    ],
+)
 
 
 LABELS = np.arange(12) % CLASSES

@@ -15,6 +15,7 @@ from models.every import (
     VAES,
     compiled,
     every_gan,
+    every_kind,
     every_model,
     every_vae,
     fresh,
@@ -40,7 +41,7 @@ def _loss(model, x, y=None, **kwargs):
     return model.fit(x, y, **fit, **kwargs).history["loss"][0]
 
 
-@every_model
+@every_kind
 def test_a_regularizer_adds_its_loss_and_its_gradient(build, images):
     plain = fresh(build)
     y = LABELS if isinstance(plain, GAN) else None

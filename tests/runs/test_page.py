@@ -79,11 +79,10 @@ def test_a_report_removes_no_file_that_it_did_not_write(results):
     assert not (toy / "tables" / "squares.csv").exists()
 
 
-@pytest.mark.parametrize("name", ["../../x", "more", "", "x\0", ["x"], None])
-def test_names_in_a_foreign_summary_remove_nothing_elsewhere(results, name):
+def test_names_in_a_foreign_summary_remove_nothing_elsewhere(results):
     toy = results / "quick" / "toy"
     summary = json.loads((toy / "summary.json").read_text(encoding="utf-8"))
-    names = [name, name if not isinstance(name, str) else str(results / "x")]
+    names = ["../../x", str(results / "x"), "more", "", "x\0", ["x"], None]
     summary["tables"] = [{"name": name} for name in names]
     (toy / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     (toy / "tables" / "more.csv").mkdir()

@@ -66,7 +66,7 @@ def test_a_report_is_made_of_what_the_study_says():
     assert report["squares"].note == "bundled digits."
     assert list(report["squares"].frame["square"]) == [4.0]
     assert report["doubled"].frame.to_dict("records")[0]["x"] == 9.0
-    assert report["by_n"].caption == "Of bundled digits."
+    assert report["by_n"].caption.startswith("Of bundled digits. ")
     assert report["by_n"].draw().axes[0].get_legend().get_texts()[0].get_text() == "2 squared"
     assert report.errata[0].evidence == "2 cells."
     assert [part.name for part in report.tables] == ["squares", "doubled"]
