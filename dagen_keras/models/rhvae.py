@@ -218,22 +218,22 @@ class RHVAE(BaseVAE):
             for _ in range(3):
                 kick, sane_start = damped_rows(self._kick(metric, z, rho_half, at_z), MAX_KICK)
                 rho_half = rho + kick
-            velocity = metric.raised(z, rho_half)
+            velocity = multiply(at_z["inverse_tensor"], rho_half)
             move, sane_move = damped_rows(self.step_size * velocity, max_move)
             z_next = z + move
             at_next = self._measure(metric, targets, z_next)
             kick, sane_end = damped_rows(self._kick(metric, z_next, rho_half, at_next), MAX_KICK)
             sane = ops.logical_and(ops.logical_and(sane_start, sane_move), sane_end)
             z, rho = ops.where(sane, z_next, z), ops.where(sane, rho_half + kick, rho)
-            at_z = [_where(sane, new, old) for new, old in zip(at_next, at_z, strict=True)]
+            at_z = {name: _where(sane, at_next[name], old) for name, old in at_z.items()}
             inverse_s = (1 - inverse_s_0) * (k / self.n_leapfrog) ** 2 + inverse_s_0
             rho = rho * (inverse_s / inverse_s_before)
             inverse_s_before = inverse_s
-        logits, _, _, log_volume = at_z
-        log_p = self._log_likelihood(targets, logits)
+        log_p = self._log_likelihood(targets, at_z["logits"])
         constant = 0.5 * self.latent_dim * math.log(2 * math.pi)
         log_prior = -0.5 * ops.sum(ops.square(z), axis=-1) - constant
-        log_momentum = -metric.energy(z, rho) - log_volume - constant
+        energy = 0.5 * ops.sum(rho * multiply(at_z["inverse_tensor"], rho), axis=-1)
+        log_momentum = -energy - at_z["log_volume"] - constant
         log_noise = -0.5 * ops.sum(ops.square(noise), axis=-1) - constant
         divergence = log_noise - 0.5 * ops.sum(log_var, axis=-1) - log_prior - log_momentum
         return {"z_0": z_0, "z": z, "rho": rho, "reconstruction": -log_p, "divergence": divergence}
@@ -242,7 +242,7 @@ class RHVAE(BaseVAE):
         return RiemannianMetric(centroids, cholesky_factors, self.temperature, self.regularization)
 
     def _measure(self, metric, targets, z):
-        """At z: the decoder's logits, the gradient of log p(x|z), G and log sqrt det G."""
+        """What the flow asks of decoder and metric at z, a row an image; the kernel but once."""
 
         def logits_at(z):
             return ops.reshape(ops.cast(self._logits(z), "float32"), ops.shape(targets))
@@ -251,7 +251,17 @@ class RHVAE(BaseVAE):
             return self._log_likelihood_slope(targets, logits)
 
         logits, gradient = backend.value_and_gradient(logits_at, z, slope)
-        return logits, gradient, *metric.tensor_and_log_volume(z)
+        sums = metric.sums(z)
+        inverse_tensor = metric.inverse_tensor_of(sums)
+        tensor, log_volume = metric.inverted(inverse_tensor)
+        return {
+            "logits": logits,
+            "log_likelihood_gradient": gradient,
+            "sums": sums,
+            "inverse_tensor": inverse_tensor,
+            "tensor": tensor,
+            "log_volume": log_volume,
+        }
 
     def _log_likelihood(self, targets, logits):
         """log p(x|z) of each image, shape (n,)."""
@@ -273,9 +283,9 @@ class RHVAE(BaseVAE):
 
     def _kick(self, metric, z, rho, at_z):
         """-(epsilon / 2) dH/dz, shape (n, d); rho is held fixed."""
-        _, likelihood_force, tensor, _ = at_z
-        weights = 0.5 * (rho[:, :, None] * rho[:, None, :] - tensor)
-        force = likelihood_force - z - metric.inverse_tensor_gradient(z, weights)
+        weights = 0.5 * (rho[:, :, None] * rho[:, None, :] - at_z["tensor"])
+        gradient = metric.gradient_of(at_z["sums"], z, weights)
+        force = at_z["log_likelihood_gradient"] - z - gradient
         return 0.5 * self.step_size * force
 
     def save_own_variables(self, store):

@@ -226,7 +226,15 @@ def test_where_a_step_is_refused_all_stays_what_it_was_measured_at(rng, monkeypa
     said = model(images)
     entries = said["mean"], said["log_var"], said["cholesky_factors"]
     noise = rng.normal(size=(2, 40, 2)).astype("float32")
-    moved = []
+    moved, kick = [], models.RHVAE._kick
+
+    def checked(self, metric, z, rho, at_z):
+        anew = self._measure(metric, images.reshape(40, -1), z)
+        for name, value in at_z.items():
+            np.testing.assert_allclose(_array(value), _array(anew[name]), rtol=1e-4, atol=1e-5)
+        return kick(self, metric, z, rho, at_z)
+
+    monkeypatch.setattr(models.RHVAE, "_kick", checked)
     for bound in (1.0, 0.01, 1e-9):
         monkeypatch.setattr(rhvae_module, "MAX_MOVE", bound)
         flow = {name: _array(a) for name, a in model.flow(images, *entries, *noise).items()}
@@ -234,6 +242,11 @@ def test_where_a_step_is_refused_all_stays_what_it_was_measured_at(rng, monkeypa
         expected = -(images * np.log(decoded) + (1 - images) * np.log(1 - decoded))
         expected = expected.sum(axis=(1, 2, 3))
         np.testing.assert_allclose(flow["reconstruction"], expected, rtol=1e-4)
+        z, rho, metric = flow["z"], flow["rho"], model._metric(*entries[::2])
+        expected = (z**2).sum(axis=1) - (noise[0] ** 2).sum(axis=1) - _array(entries[1]).sum(axis=1)
+        expected = expected / 2 + np.log(2 * np.pi) + _array(metric.log_volume(z))
+        expected += _array(metric.energy(z, rho))
+        np.testing.assert_allclose(flow["divergence"], expected, rtol=1e-4, atol=1e-4)
         moved.append(int((flow["z"] != flow["z_0"]).any(axis=1).sum()))
     nearly_all, some, none = moved
     assert nearly_all - 3 >= some > 3 > none == 0

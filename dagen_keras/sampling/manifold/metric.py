@@ -1,13 +1,12 @@
 """The RHVAE's Riemannian metric: a mixture of kernels on the latent space."""
 
-import itertools
-
 import numpy as np
 from keras import ops
 
 from dagen_keras import backend
 
-# Up to so many dimensions, what is done with a matrix is written out entry by entry.
+# Up to so many dimensions, what is done with a matrix is written out entry by entry, and G^-1 and
+# its derivatives come of one sum over the centroids.
 UNROLLED = 3
 # A bound on float32's relative rounding error in a sum of matrices, with room.
 ROUNDING = 2e-6
@@ -54,11 +53,15 @@ class RiemannianMetric:
         self.temperature = temperature
         self.regularization = regularization
         self.latent_dim = expected[1]
-        # M_i = L_i L_i^T, flat: sums over i are then products of matrices.
+        # M_i = L_i L_i^T and (c_i, 1), and all their products, flat: what is summed over i.
+        d = self.latent_dim
         self._matrices = ops.reshape(
-            ops.matmul(cholesky_factors, ops.swapaxes(cholesky_factors, 1, 2)),
-            (-1, self.latent_dim**2),
+            ops.matmul(cholesky_factors, ops.swapaxes(cholesky_factors, 1, 2)), (-1, d * d)
         )
+        self._around = ops.concatenate([centroids, ops.ones_like(centroids[:, :1])], axis=1)
+        if d <= UNROLLED:
+            terms = self._matrices[:, :, None] * self._around[:, None, :]
+            self._terms = ops.reshape(terms, (-1, d * d * (d + 1)))
 
     def inverse_tensor(self, z):
         """G^-1(z), shape (n, d, d).
@@ -69,7 +72,26 @@ class RiemannianMetric:
         d = self.latent_dim
         if len(z.shape) != 2 or z.shape[1] != d:
             raise ValueError(f"points must have shape (n, {d}); got {tuple(z.shape)}.")
-        mixture = ops.reshape(ops.matmul(self.kernel(z), self._matrices), (-1, d, d))
+        return self.inverse_tensor_of(self.sums(z))
+
+    def sums(self, z):
+        """The sums over i of which G^-1 at z and its derivatives are made, a row a point.
+
+        In few dimensions those of M_i k_i(z) (c_i, 1), shape (n, d, d, d + 1), where
+        M_i = L_i L_i^T and k_i is the kernel; in more, where these are many, the kernel (n, m).
+        """
+        d, kernel = self.latent_dim, self.kernel(z)
+        if d > UNROLLED:
+            return kernel
+        return ops.reshape(ops.matmul(kernel, self._terms), (-1, d, d, d + 1))
+
+    def inverse_tensor_of(self, sums):
+        """G^-1, shape (n, d, d), of the `sums` of points."""
+        d = self.latent_dim
+        if d > UNROLLED:
+            mixture = ops.reshape(ops.matmul(sums, self._matrices), (-1, d, d))
+        else:
+            mixture = sums[..., d]
         return mixture + self.regularization * ops.eye(d, dtype=mixture.dtype)
 
     def tensor(self, z):
@@ -82,7 +104,11 @@ class RiemannianMetric:
 
     def tensor_and_log_volume(self, z):
         """G(z) and log sqrt det G(z), for the price of one."""
-        return _invert(self.inverse_tensor(z), self.regularization)
+        return self.inverted(self.inverse_tensor(z))
+
+    def inverted(self, inverse_tensor):
+        """G and log sqrt det G of G^-1, for the price of one."""
+        return _invert(inverse_tensor, self.regularization)
 
     def inverse_tensor_gradient(self, z, weights):
         """Gradient in z of sum_jk weights_jk G^-1_jk(z), the weights held fixed: shape (n, d).
@@ -94,23 +120,18 @@ class RiemannianMetric:
             z: points (n, d).
             weights: symmetric matrices (n, d, d).
         """
-        pulls = self.kernel(z) * self._contraction(weights)
-        ones = ops.ones_like(self.centroids[:, :1])
-        sums = ops.matmul(pulls, ops.concatenate([self.centroids, ones], axis=1))
-        d = self.latent_dim
-        return (-2 / self.temperature**2) * (z * sums[:, d:] - sums[:, :d])
+        return self.gradient_of(self.sums(z), z, weights)
 
-    def _contraction(self, weights):
-        """sum_jk weights_jk (M_i)_jk, shape (n, m)."""
+    def gradient_of(self, sums, z, weights):
+        """`inverse_tensor_gradient` at points z of these `sums`."""
         d = self.latent_dim
         if d > UNROLLED:
             flat = ops.reshape(weights, (-1, d * d))
-            return ops.matmul(flat, ops.transpose(self._matrices))
-        # Term by term: one loop that the compiler fuses with the kernel.
-        return sum(
-            (1.0 if j == k else 2.0) * weights[:, j, k, None] * self._matrices[None, :, d * j + k]
-            for j, k in itertools.combinations_with_replacement(range(d), 2)
-        )
+            pulls = sums * ops.matmul(flat, ops.transpose(self._matrices))
+            total = ops.matmul(pulls, self._around)
+        else:
+            total = ops.sum(weights[..., None] * sums, axis=(1, 2))
+        return (-2 / self.temperature**2) * (z * total[:, d:] - total[:, :d])
 
     def energy(self, z, momentum):
         """q^T G^-1(z) q / 2, shape (n,): what geodesics conserve."""
