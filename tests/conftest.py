@@ -4,6 +4,8 @@ import matplotlib
 import numpy as np
 import pytest
 
+import dagen_keras  # noqa: F401  Cheap; picks Keras's backend before a test imports Keras.
+
 matplotlib.use("Agg")
 
 
