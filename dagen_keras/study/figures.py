@@ -113,7 +113,7 @@ def _lines(rows, line):
         yield name, group, plots.COLORS[color], "--" if again else "-"
 
 
-def _finish(figure, axis, labels, log_x, ticks=None):
+def _finish(figure, axis, labels, log_x, ticks):
     if log_x:
         axis.set_xscale("log")
     if ticks is not None:
